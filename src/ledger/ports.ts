@@ -1,0 +1,127 @@
+import type { Page, PageRequest } from '../contract/page.ts'
+
+/**
+ * One row of the ledger: one settled attempt at one target, or a call that was refused before it reached any
+ * (`provider` is then null). The last row of a call (`final`) carries the call's waterfall.
+ */
+export interface LedgerRow {
+  /** Unique per settlement: the attempt's id. Writing the same id twice changes nothing. */
+  readonly id: string
+  /** The `x-request-id` of the call. */
+  readonly requestId: string
+  readonly attempt: number
+  readonly final: boolean
+  readonly organizationId: string
+  readonly teamId: string | null
+  readonly keyId: string | null
+  readonly userId: string | null
+  readonly sessionId: string | null
+  readonly tags: Readonly<Record<string, string>>
+  readonly provider: string | null
+  /** The model's name at the provider. */
+  readonly model: string | null
+  /** What the client wrote into `model`. */
+  readonly requestedModel: string | null
+  readonly operation: string
+  readonly task: string | null
+  /** Wire format of the client: `chat`, `messages` … */
+  readonly format: string
+  readonly stream: boolean
+  /** HTTP status that the client saw; for a row that is not final, the provider's. */
+  readonly status: number
+  readonly errorCode: string | null
+  /** `null` = nobody said. */
+  readonly tokensInput: number | null
+  readonly tokensOutput: number | null
+  readonly tokensCached: number | null
+  readonly tokensCacheWrite: number | null
+  readonly tokensReasoning: number | null
+  readonly costNanoUsd: number
+  /** Which price was used; `null` where none was needed. */
+  readonly priceVersion: string | null
+  /** Counted by us, because the provider did not say. */
+  readonly estimated: boolean
+  /** `miss`, `exact`, `semantic`, `bypass`. */
+  readonly cache: string
+  readonly latencyMs: number
+  readonly firstTokenMs: number | null
+  /** Our own share of the latency. */
+  readonly overheadMs: number
+  /** Stages and attempts, as `GET /requests/{id}` shows them; only where `final`. */
+  readonly waterfall: unknown
+  readonly createdAt: Date
+}
+
+/** Names that usage can be grouped by; `tag:<name>` besides. */
+export const GROUPS = [
+  'organization',
+  'team',
+  'key',
+  'user',
+  'session',
+  'provider',
+  'model',
+  'operation',
+  'task',
+] as const
+export type Group = (typeof GROUPS)[number] | `tag:${string}`
+
+export interface UsageQuery {
+  /** Inclusive. */
+  readonly from: Date
+  /** Exclusive. */
+  readonly to: Date
+  readonly organizationId?: string | undefined
+  readonly groupBy: readonly Group[]
+  readonly interval?: 'hour' | 'day' | 'month' | undefined
+  /** More rows than this are cut off, largest cost first. */
+  readonly rowsMax: number
+}
+
+export interface UsageRow {
+  /** One value per name in `groupBy`, in its order; `null` = none. */
+  readonly groups: readonly (string | null)[]
+  readonly periodStart: Date | undefined
+  readonly requests: number
+  readonly errors: number
+  readonly cacheHits: number
+  readonly tokensInput: number
+  readonly tokensOutput: number
+  readonly tokensTotal: number
+  readonly tokensCached: number
+  readonly costNanoUsd: number
+  /** How many rows were counted by us. */
+  readonly estimated: number
+}
+
+export interface RequestFilter {
+  readonly organizationId?: string | undefined
+  readonly keyId?: string | undefined
+  readonly userId?: string | undefined
+  readonly sessionId?: string | undefined
+  readonly provider?: string | undefined
+  readonly model?: string | undefined
+  readonly operation?: string | undefined
+  readonly status?: number | undefined
+  readonly errorCode?: string | undefined
+  readonly from?: Date | undefined
+  readonly to?: Date | undefined
+}
+
+/** What the ledger needs of a store. Implemented in `storage/`, for PostgreSQL and PGlite alike. */
+export interface LedgerStore {
+  /**
+   * Writes rows and their share of the roll-ups in one transaction. Rows whose id is already there are left
+   * out of both, so that a batch may be written again after an unclear failure.
+   *
+   * @throws GatewayError `storage_unavailable`; then nothing of the batch was written
+   */
+  write(rows: readonly LedgerRow[]): Promise<void>
+  usage(query: UsageQuery): Promise<UsageRow[]>
+  /** Final rows, newest first. */
+  listRequests(filter: RequestFilter, page: PageRequest): Promise<Page<LedgerRow>>
+  /** All rows of one call in the order of their attempts; empty where there is none. */
+  findRequest(requestId: string): Promise<LedgerRow[]>
+  /** Makes the partitions that rows of the next months will need. */
+  ensurePartitions(now: Date): Promise<void>
+}

@@ -1,0 +1,89 @@
+import type { ChatFormatName, ChatReply, ChatRequest, StreamEvent, Usage } from '../contract/chat.ts'
+import type { SseFrame } from '../core/sse.ts'
+
+/** Operations that a provider can serve. */
+export type Operation =
+  | 'chat'
+  | 'completion'
+  | 'embedding'
+  | 'moderation'
+  | 'rerank'
+  | 'image'
+  | 'speech'
+  | 'transcription'
+  | 'file'
+  | 'batch'
+  | 'token-count'
+
+/** Something asked for that the provider cannot do and that does not change the answer: sent as a header. */
+export interface Warning {
+  /** The field at fault, as its author would write it. */
+  readonly param: string
+  /** One sentence. */
+  readonly message: string
+}
+
+/** The provider's side of one call, as far as a mapper needs to know it. */
+export interface ChatTarget {
+  /** The model's name at the provider. */
+  readonly model: string
+  readonly traits: ChatTraits
+}
+
+/** Ways in which providers of one dialect differ: data, so that nobody asks for a provider by name. */
+export interface ChatTraits {
+  /** Field for the output cap: `max_tokens`, or `max_completion_tokens` (OpenAI's newer models refuse the old one). */
+  readonly outputCapField?: 'max_tokens' | 'max_completion_tokens'
+  /** Whether `stream_options.include_usage` is understood; where not, usage comes by itself in the last chunk. */
+  readonly streamOptions?: boolean
+  /** Role that carries system text. */
+  readonly systemRole?: 'system' | 'developer'
+  /** Output cap sent where the format demands one (Anthropic) and the caller gave none. */
+  readonly outputTokensDefault?: number
+  /** Request fields, as the dialect spells them, that this provider refuses: left out with a warning. */
+  readonly refuses?: readonly string[]
+}
+
+/** What a mapper made of a neutral request. */
+export interface WireRequest {
+  /** Path after the provider's base URL, with its query: `/chat/completions`. */
+  readonly path: string
+  readonly body: Record<string, unknown>
+  readonly headers?: Readonly<Record<string, string>>
+  readonly warnings: readonly Warning[]
+}
+
+/** A provider's error, read from its reply. */
+export interface UpstreamFailure {
+  readonly message: string
+  /** The provider's own type and code, where it says them. */
+  readonly type?: string
+  readonly code?: string
+  /** Whether the prompt was too long for the model: another target may have a larger context. */
+  readonly contextLengthExceeded: boolean
+}
+
+/**
+ * One dialect of conversation that providers speak. Pure: no I/O, no clock.
+ *
+ * `State` is what decoding one stream has to remember; each stream gets its own from `newStreamState`.
+ */
+export interface Dialect<State = unknown> {
+  readonly format: ChatFormatName
+  /**
+   * @throws GatewayError `unsupported_feature` where leaving something out would change the meaning of the
+   *   request; whatever may be left out is a warning
+   */
+  toRequest(request: ChatRequest, target: ChatTarget): WireRequest
+  /** @throws GatewayError `upstream_error` where the body is no reply of this dialect */
+  fromReply(body: unknown): ChatReply
+  newStreamState(): State
+  /**
+   * One step of decoding. An unknown event becomes `other`; unreadable data becomes `error`.
+   * An end of stream without the dialect's terminator is noticed by the caller: no `reply-end` was returned.
+   */
+  fromEvent(state: State, frame: SseFrame): StreamEvent[]
+  fromError(status: number, body: unknown): UpstreamFailure
+  /** Usage of a complete reply, without decoding the rest: what the ledger needs of forwarded bytes. */
+  usageOf(body: unknown): Usage
+}
