@@ -1,6 +1,7 @@
 /** The neutral model of embeddings: what every wire format is read into and written from. */
 
 import type { Usage } from './chat.ts'
+import type { RequestContext } from './format.ts'
 
 /** How a caller wants vectors spelled on the wire; inside they are always numbers. */
 export type EmbeddingEncoding = 'float' | 'base64'
@@ -29,4 +30,12 @@ export interface EmbeddingReply {
   /** In the order of the inputs. */
   readonly vectors: readonly (readonly number[])[]
   readonly usage: Usage
+}
+
+/** One public wire format of embeddings, seen from its client. Pure. */
+export interface EmbeddingFormat {
+  /** @throws GatewayError `invalid_request` with `param` naming the field */
+  parseRequest(body: unknown, context: RequestContext): EmbeddingRequest
+  /** @returns the JSON body of the reply */
+  toReply(reply: EmbeddingReply, request: EmbeddingRequest): unknown
 }
