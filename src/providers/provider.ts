@@ -1,27 +1,9 @@
 import type { ChatFormatName, ChatReply, ChatRequest, StreamEvent, Usage } from '../contract/chat.ts'
+import type { Operation } from '../contract/operation.ts'
+import type { Warning } from '../contract/warning.ts'
 import type { SseFrame } from '../core/sse.ts'
 
-/** Operations that a provider can serve. */
-export type Operation =
-  | 'chat'
-  | 'completion'
-  | 'embedding'
-  | 'moderation'
-  | 'rerank'
-  | 'image'
-  | 'speech'
-  | 'transcription'
-  | 'file'
-  | 'batch'
-  | 'token-count'
-
-/** Something asked for that the provider cannot do and that does not change the answer: sent as a header. */
-export interface Warning {
-  /** The field at fault, as its author would write it. */
-  readonly param: string
-  /** One sentence. */
-  readonly message: string
-}
+export type { Operation, Warning }
 
 /** The provider's side of one call, as far as a mapper needs to know it. */
 export interface ChatTarget {

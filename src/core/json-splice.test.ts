@@ -1,0 +1,45 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { scanTopLevel, spliceTopLevel } from './json-splice.ts'
+
+function change(text: string, changes: Record<string, unknown>): string {
+  const body = Buffer.from(text)
+  const map = new Map(Object.entries(changes).map(([name, value]) => [name, JSON.stringify(value)]))
+  return spliceTopLevel(body, scanTopLevel(body), map).toString()
+}
+
+describe('spliceTopLevel()', () => {
+  it('replaces one value and leaves every other byte', () => {
+    const text = '{ "a": [1, {"model": "x"}],\n  "model" : "gpt-4o" ,"z":1.50}'
+    expect(change(text, { model: 'other' })).toBe('{ "a": [1, {"model": "x"}],\n  "model" : "other" ,"z":1.50}')
+  })
+
+  it('adds members that are missing, also to an empty object', () => {
+    expect(change('{"a":1}', { b: true, c: null })).toBe('{"a":1,"b":true,"c":null}')
+    expect(change('{ }', { b: 1 })).toBe('{ "b":1}')
+    expect(change('{}', { b: 1, c: 2 })).toBe('{"b":1,"c":2}')
+  })
+
+  it('finds names that are written with escapes and strings that end in backslashes', () => {
+    const text = '{"x":"\\\\","mod\\u0065l":"a","y":"a very long string that ends in an escaped quote \\\\\\""}'
+    expect(change(text, { model: 'b' })).toBe(text.replace('"a"', '"b"'))
+  })
+
+  it('equals parse, change and write again for any object', () => {
+    const object = fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 8, noNullPrototype: true })
+    fc.assert(
+      fc.property(object, object, fc.nat(3), (before, changes, indent) => {
+        const after = JSON.parse(change(JSON.stringify(before, null, indent), changes))
+        expect(after).toEqual(JSON.parse(JSON.stringify({ ...before, ...changes })))
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+describe('scanTopLevel()', () => {
+  it('reports a name that stands twice, however it is written', () => {
+    expect(scanTopLevel(Buffer.from('{"model":"a","mod\\u0065l":"b"}')).duplicates).toBe(true)
+    expect(scanTopLevel(Buffer.from('{"model":"a","x":{"model":"b"}}')).duplicates).toBe(false)
+  })
+})

@@ -1,0 +1,147 @@
+import type { ChatFormatName, ChatRequest, Usage } from '../contract/chat.ts'
+import type { EmbeddingRequest } from '../contract/embeddings.ts'
+import type { Operation } from '../contract/operation.ts'
+import type { Warning } from '../contract/warning.ts'
+import type { ErrorCode, GatewayError } from '../core/errors.ts'
+
+/** Wire format of a caller; `library` for calls that never were bytes. */
+export type CallFormat = ChatFormatName | 'completions' | 'embeddings' | 'gemini-embeddings' | 'forward' | 'library'
+
+/** What came in, read once by the edge. Never changes. */
+export interface Incoming {
+  readonly operation: Operation
+  readonly format: CallFormat
+  /** What the caller wrote into `model`; `''` where the operation has none. */
+  readonly model: string
+  readonly stream: boolean
+  /** The body as it came, where it was bytes. */
+  readonly body: Buffer | undefined
+  /** The same body parsed, where it is JSON. */
+  readonly json: Readonly<Record<string, unknown>> | undefined
+  /** Method, path (without base) and content type to forward, for operations that are not translated. */
+  readonly forward?: { readonly method: string; readonly path: string; readonly contentType: string | undefined }
+  /** Request headers that are passed on to a provider of the same format. */
+  readonly passHeaders: Readonly<Record<string, string>>
+  /** The key that was sent, as it was sent. */
+  readonly credential: string | undefined
+  readonly ip: string
+  readonly hints: Hints
+  /** Why the request cannot be understood; told only to callers that are identified, and recorded. */
+  readonly problem: GatewayError | undefined
+  /**
+   * The neutral request, read from the body on first use: forwarded calls never need it.
+   *
+   * @throws GatewayError `invalid_request`
+   */
+  chat(): ChatRequest
+  embedding(): EmbeddingRequest
+}
+
+/** What headers and body say about attribution and treatment. */
+export interface Hints {
+  readonly user: string | undefined
+  readonly session: string | undefined
+  readonly task: string | undefined
+  readonly tags: Readonly<Record<string, string>>
+  /** Total time for the call in milliseconds. */
+  readonly timeoutMs: number | undefined
+  readonly traceparent: string | undefined
+}
+
+/** Who called. */
+export interface Caller {
+  readonly organizationId: string
+  readonly teamId: string | null
+  readonly keyId: string | null
+  /** End user: the key's own, else the one the call names. */
+  readonly user: string | null
+  /** Names of models this caller may use; `null` = all. */
+  readonly models: readonly string[] | null
+}
+
+/** Where a call may go. */
+export interface Plan {
+  /** The name under `models`, or `provider/model`. */
+  readonly route: string
+  /** In the order in which they are tried. Never empty. */
+  readonly targets: readonly TargetName[]
+}
+
+export interface TargetName {
+  readonly provider: string
+  /** The model's name at the provider. */
+  readonly model: string
+  /** Why it stands where it stands: for the waterfall. */
+  readonly reason: string
+}
+
+/** One try at one target. */
+export interface Attempt {
+  /** Unique; the id of its row in the ledger. */
+  readonly id: string
+  /** Counts from 1. */
+  readonly number: number
+  readonly provider: string
+  readonly model: string
+  /** Why this target: for the waterfall. */
+  readonly reason: string
+  /** Monotonic milliseconds. */
+  readonly startedMs: number
+  readonly price: AttemptPrice
+  /** Monotonic; when the provider's headers were here. */
+  headersMs: number | undefined
+  /** Monotonic; when the first content was here. */
+  firstTokenMs: number | undefined
+  endedMs: number | undefined
+  /** The provider's HTTP status; `undefined` where none came. */
+  status: number | undefined
+  /** The request has left: from here on it may cost. */
+  dispatched: boolean
+  usage: Usage
+  /** Text that the model produced so far, kept for counting where the provider does not say. */
+  outputText: string
+  /** The usage is our own count. */
+  estimated: boolean
+  costNanoUsd: number
+  errorCode: ErrorCode | undefined
+  errorMessage: string | undefined
+  /** The provider's own id of the call, for its support. */
+  upstreamRequestId: string | undefined
+}
+
+/** The price an attempt will be settled at, fixed before it leaves. */
+export interface AttemptPrice {
+  readonly version: string
+  /** False where a ceiling stands in for a price that nobody knows. */
+  readonly known: boolean
+}
+
+/** How a stage spent its time, for the waterfall. */
+export interface StageTime {
+  readonly stage: string
+  readonly startedMs: number
+  readonly endedMs: number
+}
+
+/** One call and its reply, on its way through the stages. Each field has one writer. */
+export interface Exchange {
+  /** `x-request-id`. Written by the edge. */
+  readonly id: string
+  /** Unix milliseconds. */
+  readonly receivedAtMs: number
+  /** Monotonic milliseconds. */
+  readonly startedMs: number
+  readonly incoming: Incoming
+  /** Aborts when the caller leaves or the call's total time is up. */
+  readonly signal: AbortSignal
+  /** Written by `run`. */
+  readonly stageTimes: StageTime[]
+  /** Written by the identify stage. */
+  caller: Caller | undefined
+  /** Written by the route stage. */
+  plan: Plan | undefined
+  /** Written by the call. */
+  readonly attempts: Attempt[]
+  /** Things asked for that the provider cannot do. Written by the call. */
+  readonly warnings: Warning[]
+}
