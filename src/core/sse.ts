@@ -15,49 +15,96 @@ export interface SseFrame {
 
 const LF = 10
 const CR = 13
-const decoder = new TextDecoder()
+const COLON = 58
+const SPACE = 32
+const BYTE_ORDER_MARK = 0xfeff
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** Largest event we hold: a whole image in base64 fits; what is larger is no event but a fault or an attack. */
+const FRAME_BYTES_MAX = 16 * 1024 * 1024
 
 /**
  * Cuts a byte stream into frames wherever the network cut it.
  *
  * `push` returns the frames completed by a chunk. `flush` returns what an upstream left without its closing
  * blank line. A frame over `frameBytesMax` throws `RangeError`: a bound, because we hold it in memory.
+ *
+ * A frame that lies in one chunk is a view of that chunk. One that spans chunks is copied into a store that
+ * doubles, so that a frame in many small pieces costs time in proportion to its length.
  */
 export class SseFramer {
+  /** The begun frame; a view of the last chunk, or of `store`. */
   private rest: Uint8Array | undefined
-  private scanned = 0
+  /** Room behind `rest` for the chunks to come; bytes before its end are never written again. */
+  private store: Uint8Array | undefined
+  private begun = false
   private readonly frameBytesMax: number
 
-  constructor(frameBytesMax = 32 * 1024 * 1024) {
+  constructor(frameBytesMax = FRAME_BYTES_MAX) {
     this.frameBytesMax = frameBytesMax
   }
 
   push(chunk: Uint8Array): SseFrame[] {
-    const buffer = this.rest === undefined ? chunk : concat(this.rest, chunk)
     // A line end may itself be cut, so look again at the last three bytes already seen.
-    let position = Math.max(0, this.scanned - 3)
+    let position = this.rest === undefined ? 0 : Math.max(0, this.rest.length - 3)
+    const buffer = this.rest === undefined ? chunk : this.append(this.rest, chunk)
     let start = 0
     const frames: SseFrame[] = []
     for (;;) {
       const end = frameEnd(buffer, position)
       if (end < 0) break
-      frames.push(toFrame(buffer.subarray(start, end)))
+      this.assertFits(end - start)
+      frames.push(this.toFrame(buffer.subarray(start, end)))
       start = end
       position = end
     }
-    const left = buffer.length - start
-    if (left > this.frameBytesMax)
-      throw new RangeError(`An event of the stream exceeds ${this.frameBytesMax} bytes.`)
-    this.rest = left === 0 ? undefined : buffer.subarray(start)
-    this.scanned = left
+    this.assertFits(buffer.length - start)
+    if (start === buffer.length) {
+      this.rest = undefined
+      this.store = undefined
+    } else {
+      this.rest = start === 0 ? buffer : buffer.subarray(start)
+    }
     return frames
   }
 
   flush(): SseFrame[] {
     const rest = this.rest
     this.rest = undefined
-    this.scanned = 0
-    return rest === undefined || isBlank(rest) ? [] : [toFrame(rest)]
+    this.store = undefined
+    return rest === undefined || isBlank(rest) ? [] : [this.toFrame(rest)]
+  }
+
+  /** @returns `rest` and `chunk` in a row, in place where the store has room */
+  private append(rest: Uint8Array, chunk: Uint8Array): Uint8Array {
+    const length = rest.length + chunk.length
+    const store = this.store
+    if (store !== undefined && rest.buffer === store.buffer) {
+      const offset = rest.byteOffset - store.byteOffset
+      if (offset + length <= store.length) {
+        store.set(chunk, offset + rest.length)
+        return store.subarray(offset, offset + length)
+      }
+    }
+    // The first copy is exact, since most cut frames end in the next chunk; room is made from the second on.
+    const grown = new Uint8Array(store === undefined ? length : length * 2)
+    grown.set(rest)
+    grown.set(chunk, rest.length)
+    this.store = grown
+    return grown.length === length ? grown : grown.subarray(0, length)
+  }
+
+  private assertFits(frameBytes: number): void {
+    if (frameBytes > this.frameBytesMax)
+      throw new RangeError(`An event of the stream exceeds ${this.frameBytesMax} bytes.`)
+  }
+
+  private toFrame(raw: Uint8Array): SseFrame {
+    const text = decoder.decode(raw)
+    if (this.begun) return toFrame(raw, text)
+    // One byte order mark may open a stream (section 9.2.6); anywhere else it is part of the text.
+    this.begun = true
+    return toFrame(raw, text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text)
   }
 }
 
@@ -91,8 +138,7 @@ function isBlank(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === LF || byte === CR)
 }
 
-function toFrame(raw: Uint8Array): SseFrame {
-  const text = decoder.decode(raw)
+function toFrame(raw: Uint8Array, text: string): SseFrame {
   // Nearly every frame of every provider is one `data: {…}` line.
   if (text.startsWith('data: ')) {
     const end = text.indexOf('\n')
@@ -103,20 +149,13 @@ function toFrame(raw: Uint8Array): SseFrame {
   let event = ''
   let data: string | undefined
   for (const line of text.split(/\r\n|\n|\r/)) {
-    if (line === '' || line.charCodeAt(0) === 58) continue
+    if (line === '' || line.charCodeAt(0) === COLON) continue
     const colon = line.indexOf(':')
     const field = colon < 0 ? line : line.slice(0, colon)
     let value = colon < 0 ? '' : line.slice(colon + 1)
-    if (value.charCodeAt(0) === 32) value = value.slice(1)
+    if (value.charCodeAt(0) === SPACE) value = value.slice(1)
     if (field === 'data') data = data === undefined ? value : `${data}\n${value}`
     else if (field === 'event') event = value
   }
   return { raw, event, data }
-}
-
-function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const joined = new Uint8Array(first.length + second.length)
-  joined.set(first)
-  joined.set(second, first.length)
-  return joined
 }
