@@ -37,6 +37,8 @@ export interface ProviderKind<Traits extends ChatTraits = ChatTraits> {
   readonly envKeys: readonly string[]
   /** Environment variables that hold the base URL, the first that is set counts. */
   readonly envBaseUrls?: readonly string[]
+  /** Path that follows a base URL which ends at its host: Azure hands out bare endpoints. */
+  readonly basePath?: string
   /** Id of the provider in genai-prices: its prices, and the bare model names it is known to serve. */
   readonly pricesId?: string
   /** The price is known to be zero: a server of one's own. */

@@ -100,6 +100,6 @@ const FLOAT_BYTES = 4
 /** @returns 32-bit floats, little-endian, in base64: what the official SDKs ask for by default and decode */
 function toBase64(vector: readonly number[]): string {
   const bytes = Buffer.alloc(vector.length * FLOAT_BYTES)
-  vector.forEach((value, index) => bytes.writeFloatLE(value, index * FLOAT_BYTES))
+  for (const [index, value] of vector.entries()) bytes.writeFloatLE(value, index * FLOAT_BYTES)
   return bytes.toString('base64')
 }

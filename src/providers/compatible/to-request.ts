@@ -134,6 +134,11 @@ function reasoningFields(
     return {}
   }
   if (how === 'object') return { reasoning: effort === undefined ? { max_tokens: budgetTokens } : { effort } }
+  if (how === 'budget') {
+    const isOn = budgetTokens === undefined ? effort !== 'none' : budgetTokens > 0
+    const budget = isOn && budgetTokens !== undefined ? { thinking_budget: budgetTokens } : {}
+    return { enable_thinking: isOn, ...budget }
+  }
   if (effort === undefined && budgetTokens !== undefined && budgetTokens > 0) {
     warnings.add(
       'reasoning',

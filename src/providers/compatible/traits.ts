@@ -14,9 +14,9 @@ export interface CompatibleTraits extends ChatTraits {
   /**
    * How thinking is asked for. `effort` (the default): `reasoning_effort`. `object`: OpenRouter's
    * `reasoning: {effort, max_tokens}`. `toggle`: `thinking: {type: enabled | disabled}` and no degree.
-   * `toggle-and-effort`: both. `none`: not at all.
+   * `toggle-and-effort`: both. `budget`: Alibaba's `enable_thinking` and `thinking_budget`. `none`: not at all.
    */
-  readonly reasoningRequest?: 'effort' | 'object' | 'toggle' | 'toggle-and-effort' | 'none'
+  readonly reasoningRequest?: 'effort' | 'object' | 'toggle' | 'toggle-and-effort' | 'budget' | 'none'
   /** The provider knows `top_k`, which OpenAI does not. */
   readonly topK?: boolean
   /** The provider reads Anthropic's `cache_control` on parts and tools. */
