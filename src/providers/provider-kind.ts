@@ -43,6 +43,10 @@ export interface ProviderKind<Traits extends ChatTraits = ChatTraits> {
   readonly pricesId?: string
   /** The price is known to be zero: a server of one's own. */
   readonly free?: boolean
+  /** Known without any list: what the kind itself asks. */
+  readonly listPrice?: { readonly inputPerMillionUsd: number; readonly outputPerMillionUsd: number }
+  /** Nobody is behind it: the built-in simulator. */
+  readonly simulated?: boolean
   readonly traits: Traits
   /** Read in order; every row that matches is laid over `traits`. */
   readonly traitsByModel?: readonly ModelTraits<Traits>[]

@@ -51,16 +51,19 @@ function purposeFields(
   return {}
 }
 
-/** @throws GatewayError `upstream_error` where the body holds no vectors */
-export function embeddingFromReply(body: unknown): EmbeddingReply {
-  if (!isObject(body) || !Array.isArray(body.data)) throw unusable()
+/**
+ * @param inputCount how many vectors were asked for: fewer would be taken for those of other texts
+ * @throws GatewayError `upstream_error` where the body does not hold them
+ */
+export function embeddingFromReply(body: unknown, model: string, inputCount: number): EmbeddingReply {
+  if (!isObject(body) || !Array.isArray(body.data) || body.data.length !== inputCount) throw unusable()
   const rows = body.data.filter(isObject).map((row, position) => ({
     index: typeof row.index === 'number' ? row.index : position,
     vector: toVector(row.embedding),
   }))
   rows.sort((a, b) => a.index - b.index)
   return {
-    model: typeof body.model === 'string' ? body.model : '',
+    model: typeof body.model === 'string' && body.model !== '' ? body.model : model,
     vectors: rows.map(({ vector }) => vector),
     usage: findUsage(body) ?? {},
   }
@@ -86,5 +89,7 @@ function fromBase64(text: string): number[] {
 }
 
 function unusable(): GatewayError {
-  return new GatewayError('upstream_error', { message: 'The provider answered without vectors.' })
+  return new GatewayError('upstream_error', {
+    message: 'The provider answered without the vectors asked for.',
+  })
 }
