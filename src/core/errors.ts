@@ -112,6 +112,27 @@ export const ERRORS = {
     log: 'info',
     meaning: 'The request headers are larger than 16 KiB.',
   },
+  context_length_exceeded: {
+    status: 400,
+    type: 'invalid_request_error',
+    retryable: false,
+    log: 'info',
+    meaning: 'The prompt is longer than the model can read.',
+  },
+  upstream_rejected: {
+    status: 400,
+    type: 'invalid_request_error',
+    retryable: false,
+    log: 'info',
+    meaning: 'The provider refused the request as it is; the message is its own.',
+  },
+  upstream_rate_limited: {
+    status: 429,
+    type: 'rate_limit_error',
+    retryable: true,
+    log: 'warn',
+    meaning: 'The provider is limiting us; `retry-after` says for how long where it told us.',
+  },
   upstream_error: {
     status: 502,
     type: 'upstream_error',

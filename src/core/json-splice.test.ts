@@ -11,7 +11,9 @@ function change(text: string, changes: Record<string, unknown>): string {
 describe('spliceTopLevel()', () => {
   it('replaces one value and leaves every other byte', () => {
     const text = '{ "a": [1, {"model": "x"}],\n  "model" : "gpt-4o" ,"z":1.50}'
-    expect(change(text, { model: 'other' })).toBe('{ "a": [1, {"model": "x"}],\n  "model" : "other" ,"z":1.50}')
+    expect(change(text, { model: 'other' })).toBe(
+      '{ "a": [1, {"model": "x"}],\n  "model" : "other" ,"z":1.50}',
+    )
   })
 
   it('adds members that are missing, also to an empty object', () => {
@@ -21,7 +23,8 @@ describe('spliceTopLevel()', () => {
   })
 
   it('finds names that are written with escapes and strings that end in backslashes', () => {
-    const text = '{"x":"\\\\","mod\\u0065l":"a","y":"a very long string that ends in an escaped quote \\\\\\""}'
+    const text =
+      '{"x":"\\\\","mod\\u0065l":"a","y":"a very long string that ends in an escaped quote \\\\\\""}'
     expect(change(text, { model: 'b' })).toBe(text.replace('"a"', '"b"'))
   })
 

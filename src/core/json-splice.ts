@@ -75,7 +75,8 @@ export function spliceTopLevel(body: Buffer, top: TopLevel, changes: ReadonlyMap
   let added = ''
   for (const [name, text] of changes) {
     const span = top.spans.get(name)
-    if (span === undefined) added += `${top.spans.size > 0 || added !== '' ? ',' : ''}${JSON.stringify(name)}:${text}`
+    if (span === undefined)
+      added += `${top.spans.size > 0 || added !== '' ? ',' : ''}${JSON.stringify(name)}:${text}`
     else edits.push({ start: span.start, end: span.end, text })
   }
   if (added !== '') edits.push({ start: top.end, end: top.end, text: added })

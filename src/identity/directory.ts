@@ -14,7 +14,10 @@ export interface Directory {
  * @returns once the ring is complete
  * @throws GatewayError `storage_unavailable`
  */
-export async function openDirectory(store: IdentityStore, onError: (error: unknown) => void): Promise<Directory> {
+export async function openDirectory(
+  store: IdentityStore,
+  onError: (error: unknown) => void,
+): Promise<Directory> {
   const ring = new KeyRing()
 
   async function load(): Promise<void> {

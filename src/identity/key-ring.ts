@@ -13,7 +13,8 @@ export interface RingKey {
 }
 
 // One sentence for every key that does not open the gate: only who holds the whole key learns more, by its code.
-const REFUSED = 'The API key is not valid. Send a Gatehouse key as `Authorization: Bearer gh-…`, `x-api-key` or `x-goog-api-key`.'
+const REFUSED =
+  'The API key is not valid. Send a Gatehouse key as `Authorization: Bearer gh-…`, `x-api-key` or `x-goog-api-key`.'
 
 /** All keys in memory, by the hash of the key. Looking one up costs the same for ten keys and for a million. */
 export class KeyRing {
@@ -60,7 +61,8 @@ export class KeyRing {
    *   what was sent is ever compared, so the time of the answer says nothing about a key.
    */
   identify(credential: string | undefined, ip: string, nowMs: number): ApiKey {
-    if (credential === undefined || credential === '') throw new GatewayError('invalid_api_key', { message: REFUSED })
+    if (credential === undefined || credential === '')
+      throw new GatewayError('invalid_api_key', { message: REFUSED })
     const found = this.byHash.get(hashKey(credential))
     if (found === undefined) throw new GatewayError('invalid_api_key', { message: REFUSED })
     const detail = { keyId: found.key.id }

@@ -40,9 +40,16 @@ export function createOrganizations(store: IdentityStore, ring: KeyRing, now: ()
     return found
   }
 
-  async function save(row: Omit<ApiKey, 'id' | 'hash' | 'prefix' | 'createdAt' | 'revokedAt'>): Promise<IssuedKey> {
+  async function save(
+    row: Omit<ApiKey, 'id' | 'hash' | 'prefix' | 'createdAt' | 'revokedAt'>,
+  ): Promise<IssuedKey> {
     const key = newSecret('gh-')
-    const record = await store.createKey({ ...row, id: uuidV7(now()), hash: hashKey(key), prefix: key.slice(0, 8) })
+    const record = await store.createKey({
+      ...row,
+      id: uuidV7(now()),
+      hash: hashKey(key),
+      prefix: key.slice(0, 8),
+    })
     ring.put(record)
     return { record, key }
   }

@@ -35,6 +35,8 @@ export interface PriceQuery {
   readonly pricesId: string | undefined
   /** A server of one's own: calls cost nothing, unless an override says otherwise. */
   readonly free: boolean
+  /** What the kind of provider itself asks, where no override says otherwise. */
+  readonly listPrice?: ListPrice | undefined
   /** The model's name at the provider. */
   readonly model: string
   /** When the call was made; now, where left out. */
@@ -88,6 +90,7 @@ export function createPriceBook(options: PriceBookOptions): PriceBook {
   const resolve = (query: PriceQuery, atMs: number): Held => {
     const override = overrides.get(`${query.providerName}/${query.model}`)
     if (override !== undefined) return forever(override)
+    if (query.listPrice !== undefined) return forever(listed('list', query.listPrice, true))
     if (query.free) return forever(FREE)
     const at = new Date(atMs)
     const match = query.pricesId === undefined ? undefined : findModel(query.pricesId, query.model, at)
@@ -143,7 +146,7 @@ function forever(price: ResolvedPrice | undefined): Held {
   return { price, fromMs: 0, untilMs: Number.POSITIVE_INFINITY }
 }
 
-function listed(source: 'override' | 'ceiling', list: ListPrice, known: boolean): ResolvedPrice {
+function listed(source: 'override' | 'ceiling' | 'list', list: ListPrice, known: boolean): ResolvedPrice {
   const requestPico = Math.round((list.perRequestUsd ?? 0) * 1_000_000_000_000)
   if (!Number.isSafeInteger(requestPico) || requestPico < 0) {
     throw new RangeError('A price per request must be a number of dollars, zero or more.')

@@ -5,7 +5,13 @@ import type { Warning } from '../contract/warning.ts'
 import type { ErrorCode, GatewayError } from '../core/errors.ts'
 
 /** Wire format of a caller; `library` for calls that never were bytes. */
-export type CallFormat = ChatFormatName | 'completions' | 'embeddings' | 'gemini-embeddings' | 'forward' | 'library'
+export type CallFormat =
+  | ChatFormatName
+  | 'completions'
+  | 'embeddings'
+  | 'gemini-embeddings'
+  | 'forward'
+  | 'library'
 
 /** What came in, read once by the edge. Never changes. */
 export interface Incoming {
@@ -14,12 +20,18 @@ export interface Incoming {
   /** What the caller wrote into `model`; `''` where the operation has none. */
   readonly model: string
   readonly stream: boolean
+  /** The body is of the format it claims, so that a provider of that format may get it as it is. */
+  readonly forwardable: boolean
   /** The body as it came, where it was bytes. */
   readonly body: Buffer | undefined
   /** The same body parsed, where it is JSON. */
   readonly json: Readonly<Record<string, unknown>> | undefined
   /** Method, path (without base) and content type to forward, for operations that are not translated. */
-  readonly forward?: { readonly method: string; readonly path: string; readonly contentType: string | undefined }
+  readonly forward?: {
+    readonly method: string
+    readonly path: string
+    readonly contentType: string | undefined
+  }
   /** Request headers that are passed on to a provider of the same format. */
   readonly passHeaders: Readonly<Record<string, string>>
   /** The key that was sent, as it was sent. */
@@ -34,6 +46,12 @@ export interface Incoming {
    * @throws GatewayError `invalid_request`
    */
   chat(): ChatRequest
+  /**
+   * The same, for a provider of another format.
+   *
+   * @throws GatewayError `unsupported_feature` where it holds what only a provider of its own format understands
+   */
+  translatable(): ChatRequest
   embedding(): EmbeddingRequest
 }
 

@@ -33,6 +33,8 @@ export interface ChatStream extends ReplyHead {
   /** Format of `raw` in the frames. */
   readonly format: ChatFormatName
   readonly events: ReplyEvents
+  /** What becomes of the provider's stream when the caller leaves: read to its end for its usage, or closed. */
+  readonly onCancel: 'drain' | 'abort'
 }
 
 export interface EmbeddingAnswer extends ReplyHead {

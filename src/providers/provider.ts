@@ -1,4 +1,5 @@
 import type { ChatFormatName, ChatReply, ChatRequest, StreamEvent, Usage } from '../contract/chat.ts'
+import type { EmbeddingReply, EmbeddingRequest } from '../contract/embeddings.ts'
 import type { Operation } from '../contract/operation.ts'
 import type { Warning } from '../contract/warning.ts'
 import type { SseFrame } from '../core/sse.ts'
@@ -68,4 +69,27 @@ export interface Dialect<State = unknown> {
   fromError(status: number, body: unknown): UpstreamFailure
   /** Usage of a complete reply, without decoding the rest: what the ledger needs of forwarded bytes. */
   usageOf(body: unknown): Usage
+}
+
+/** How one kind of provider makes vectors. Pure, like `Dialect`. */
+export interface EmbeddingDialect {
+  /** The callers' format that is forwarded as it is. */
+  readonly format: 'embeddings' | 'gemini-embeddings'
+  /** Whether the body names the model; else the path does. */
+  readonly modelInBody: boolean
+  /** @throws GatewayError `unsupported_feature` */
+  toRequest(request: EmbeddingRequest, target: ChatTarget): WireRequest
+  /** @throws GatewayError `upstream_error` where the body holds no vectors */
+  fromReply(body: unknown, model: string, inputCount: number): EmbeddingReply
+  usageOf(body: unknown): Usage
+  fromError(status: number, body: unknown): UpstreamFailure
+}
+
+/** How one kind of provider counts tokens ahead. Pure. */
+export interface TokenCountDialect {
+  readonly format: ChatFormatName
+  toRequest(request: ChatRequest, target: ChatTarget): WireRequest
+  /** @throws GatewayError `upstream_error` where the body holds no count */
+  fromReply(body: unknown): number
+  fromError(status: number, body: unknown): UpstreamFailure
 }

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+import { Command } from 'commander'
+import { VERSION } from '../version.ts'
+import { addConfig } from './config.ts'
+import { addData } from './data.ts'
+import { addInit } from './init.ts'
+import { addMigrate } from './migrate.ts'
+import { fail } from './output.ts'
+import { addServe } from './serve.ts'
+import { addSimulate } from './simulate.ts'
+
+const program = new Command('gatehouse')
+  .description(
+    'The gate that every call to a language model passes through, and the house that keeps its books.',
+  )
+  .version(VERSION)
+  .showHelpAfterError('(see --help)')
+  .showSuggestionAfterError()
+  .configureHelp({ showGlobalOptions: false })
+  .exitOverride()
+
+addServe(program)
+addInit(program)
+addConfig(program)
+addMigrate(program)
+addData(program)
+addSimulate(program)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = fail(error)
+}

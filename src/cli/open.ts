@@ -1,0 +1,30 @@
+import { type LoadedConfig, loadConfig } from '../config/load.ts'
+import type { Override } from '../config/override.ts'
+import { KINDS } from '../providers/kinds.ts'
+import { type Database, openDatabase } from '../storage/database.ts'
+import { migrate } from '../storage/migrate.ts'
+import type { Logger } from '../telemetry/logger.ts'
+
+export const LOAD = { knownKinds: [...KINDS.keys()] }
+
+export function load(overrides: readonly Override[] = []): Promise<LoadedConfig> {
+  return loadConfig({ ...LOAD, overrides })
+}
+
+/** Opens the database that the configuration names; its tables are as the migrations left them. */
+export function openConfigured(loaded: LoadedConfig, logger?: Logger): Promise<Database> {
+  const { database, dataDir } = loaded.config.storage
+  return openDatabase({ url: database === 'embedded' ? undefined : database.reveal(), dataDir, logger })
+}
+
+/** Opens the database and brings it up to date. */
+export async function openMigrated(loaded: LoadedConfig, logger?: Logger): Promise<Database> {
+  const database = await openConfigured(loaded, logger)
+  try {
+    await migrate(database)
+    return database
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}

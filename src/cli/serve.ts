@@ -1,0 +1,115 @@
+import type { Command } from 'commander'
+import type { LoadedConfig } from '../config/load.ts'
+import type { Override } from '../config/override.ts'
+import { watchConfig } from '../config/watch.ts'
+import { createGateway, type Gateway } from '../gateway.ts'
+import { createServer } from '../http/server.ts'
+import { prepareFirstStart } from '../identity/first-start.ts'
+import { createLogger } from '../telemetry/logger.ts'
+import { renderBanner } from './banner.ts'
+import { LOAD, load, openMigrated } from './open.ts'
+import { fail } from './output.ts'
+
+interface ServeFlags {
+  readonly port?: string
+  readonly host?: string
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+}
+
+export function addServe(program: Command): void {
+  program
+    .command('serve')
+    .description('serve the data plane, the control API and the API reader on one port')
+    .option('-p, --port <number>', 'port to listen on; 0 takes any free one')
+    .option('--host <address>', 'address to listen on')
+    .option('--log-level <level>', 'debug, info, warn or error', 'warn')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  gatehouse serve                          with gatehouse.yaml, or with nothing at all
+  gatehouse serve --port 8080 --host 0.0.0.0
+  OPENAI_API_KEY=… gatehouse serve         OpenAI's models without a configuration`,
+    )
+    .action(serve)
+}
+
+async function serve(flags: ServeFlags): Promise<void> {
+  const startedMs = performance.now()
+  const logger = createLogger(flags.logLevel)
+  const overrides = toOverrides(flags)
+  const loaded = await load(overrides)
+  for (const warning of loaded.warnings) logger.warn({ ...warning }, 'configuration')
+
+  const database = await openMigrated(loaded, logger)
+  const gateway = await createGateway({ config: loaded.config, database, logger })
+  const server = await createServer(gateway)
+  const firstKey = await prepareFirstStart(gateway.identityStore, gateway.organizations)
+  const url = await server.listen()
+  process.stdout.write(
+    renderBanner({
+      url,
+      readyMs: performance.now() - startedMs,
+      database: database.kind,
+      dataDir: loaded.config.storage.dataDir,
+      file: loaded.file,
+      models: gateway.models().names,
+      simulated: Object.keys(loaded.config.providers).length === 0,
+      firstKey,
+      adminKey: gateway.adminKey.generated,
+    }),
+  )
+
+  const watch = followConfig(gateway, loaded, overrides, logger)
+  let stopping = false
+  const stop = async (signal: string) => {
+    // A second signal means it: no more waiting for streams.
+    if (stopping) process.exit(1)
+    stopping = true
+    logger.info({ signal }, 'draining')
+    process.exitCode = await (async () => {
+      await watch.close()
+      await server.drain()
+      await gateway.close()
+      await database.close()
+      return 0
+    })().catch(fail)
+  }
+  process.on('SIGTERM', () => void stop('SIGTERM'))
+  process.on('SIGINT', () => void stop('SIGINT'))
+  process.on('SIGHUP', () => void watch.reload())
+}
+
+function followConfig(
+  gateway: Gateway,
+  loaded: LoadedConfig,
+  overrides: readonly Override[],
+  logger: ReturnType<typeof createLogger>,
+) {
+  return watchConfig({
+    loaded,
+    load: { ...LOAD, overrides },
+    onChange({ loaded: { config, hash }, restartNeeded }) {
+      gateway.configure(config).then(
+        () => logger.info({ hash, restartNeeded }, 'configuration changed'),
+        (error: unknown) => logger.error({ error }, 'the new configuration could not be put in force'),
+      )
+      if (restartNeeded.length > 0) logger.warn({ restartNeeded }, 'these changes need a restart')
+    },
+    onRefused(error) {
+      logger.error({ problems: error.problems }, 'configuration refused; the last good one stays in force')
+    },
+  })
+}
+
+function toOverrides({ port, host }: ServeFlags): Override[] {
+  const overrides: Override[] = []
+  if (port !== undefined) overrides.push({ path: ['server', 'port'], value: toNumber(port), from: '--port' })
+  if (host !== undefined) overrides.push({ path: ['server', 'host'], value: host, from: '--host' })
+  return overrides
+}
+
+/** What is no number stays a text, so that the configuration refuses it with its own words. */
+function toNumber(text: string): unknown {
+  return /^\d+$/.test(text) ? Number(text) : text
+}

@@ -1,0 +1,279 @@
+import type { EventEmitter } from 'node:events'
+import type { Config } from './config/schema/config-schema.ts'
+import { type Clock, systemClock } from './core/clock.ts'
+import type { GatewayError } from './core/errors.ts'
+import { uuidV7 } from './core/ids.ts'
+import { requireModel } from './identity/access.ts'
+import { type AdminKey, openAdminKey } from './identity/admin-key.ts'
+import { type Directory, openDirectory } from './identity/directory.ts'
+import { createIdentifyStage } from './identity/identify-stage.ts'
+import { createOrganizations, type Organizations } from './identity/organizations.ts'
+import type { IdentityStore } from './identity/ports.ts'
+import { createAccountant } from './ledger/accountant.ts'
+import { costOf } from './ledger/cost.ts'
+import { createLedgerStage } from './ledger/ledger-stage.ts'
+import { keepPartitions } from './ledger/partition-keeper.ts'
+import type { LedgerRow, LedgerStore } from './ledger/ports.ts'
+import { createPriceBook } from './ledger/prices.ts'
+import { createRecorder } from './ledger/recorder.ts'
+import { createTokenCounter } from './ledger/token-counter.ts'
+import type { Caller, Exchange, Incoming } from './pipeline/exchange.ts'
+import { type Call, type Running, run } from './pipeline/run.ts'
+import type { Outcome, Stage } from './pipeline/stage.ts'
+import { createCatalogue } from './providers/catalogue.ts'
+import { DIALECTS } from './providers/dialects.ts'
+import { KINDS } from './providers/kinds.ts'
+import { listModels, type ModelList } from './providers/model-list.ts'
+import type { Provider } from './providers/provider-set.ts'
+import { buildProviders, withSimulator } from './providers/provider-table.ts'
+import { createCall } from './routing/call.ts'
+import { HealthBook } from './routing/provider-health.ts'
+import { createResolver } from './routing/resolve.ts'
+import { createRouteStage } from './routing/route-stage.ts'
+import { createSimulator, type Simulator } from './simulator/server.ts'
+import type { Database } from './storage/database.ts'
+import { createIdentityStore } from './storage/identity-store.ts'
+import { createLedgerStore } from './storage/ledger-store.ts'
+import { createEvents, type GatewayEvents } from './telemetry/events.ts'
+import { type HealthReport, type ProviderReport, reportHealth, reportProviders } from './telemetry/health.ts'
+import { type Logger, SILENT_LOGGER } from './telemetry/logger.ts'
+import { VERSION } from './version.ts'
+
+export { VERSION }
+
+export interface GatewayOptions {
+  readonly config: Config
+  /** Open and migrated. The gateway closes what it started, and this was not. */
+  readonly database: Database
+  readonly clock?: Clock
+  /** Uniform in [0, 1). */
+  readonly random?: () => number
+  readonly logger?: Logger
+}
+
+/** The house: everything behind the edge. The HTTP server and the embedded library are two doors to it. */
+export interface Gateway {
+  /** The configuration in force. */
+  readonly config: Config
+  readonly version: string
+  readonly clock: Clock
+  readonly events: EventEmitter<GatewayEvents>
+  readonly identityStore: IdentityStore
+  readonly ledgerStore: LedgerStore
+  readonly organizations: Organizations
+  readonly directory: Directory
+  readonly adminKey: AdminKey
+
+  newRequestId(): string
+  newExchange(id: string, incoming: Incoming, signal: AbortSignal, caller?: Caller): Exchange
+  /**
+   * Takes a call through the stages of the configuration in force; it keeps that configuration to its end.
+   *
+   * @throws GatewayError where it was refused or failed; then it is settled already
+   */
+  run(exchange: Exchange): Promise<Running>
+  /** @returns once every call that has ended so far stands in the ledger */
+  flushLedger(): Promise<void>
+  models(): ModelList
+  providerStates(): ProviderReport[]
+  health(): Promise<HealthReport>
+  logError(exchange: Exchange | undefined, error: GatewayError): void
+  /** Puts another configuration in force. Calls in flight keep the one they began with. */
+  configure(config: Config): Promise<void>
+  /** Writes what is not yet in the ledger, then lets go of everything the gateway started. */
+  close(): Promise<void>
+}
+
+/** What one configuration makes of a call. */
+interface Plane {
+  readonly config: Config
+  readonly providers: ReadonlyMap<string, Provider>
+  readonly stages: readonly Stage[]
+  readonly call: Call
+  readonly models: ModelList
+}
+
+// Rows reach the ledger in batches: a tenth of a second apart, or sooner when many wait.
+const LEDGER_LINGER_MS = 100
+const LEDGER_BATCH_ROWS_MAX = 500
+const LEDGER_QUEUE_ROWS_MAX = 200_000
+
+/**
+ * Joins stores, features, routing and providers into one gateway.
+ *
+ * @throws GatewayError `storage_unavailable` where the database is away at the start
+ */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const { database, clock = systemClock, random = Math.random, logger = SILENT_LOGGER } = options
+  const now = () => clock.now()
+  const events = createEvents()
+  const identityStore = createIdentityStore(database)
+  const ledgerStore = createLedgerStore(database)
+  const directory = await openDirectory(identityStore, (error) =>
+    logger.error({ error }, 'keys could not be reloaded'),
+  )
+  const adminKey = await openAdminKey(identityStore, options.config.server.adminKey?.reveal())
+  const organizations = createOrganizations(identityStore, directory.ring, now)
+  const catalogue = createCatalogue(now)
+  const tokens = createTokenCounter()
+  const providerHealth = new HealthBook()
+  const partitions = await keepPartitions(ledgerStore, now, (error) =>
+    logger.error({ error }, 'partitions of the ledger could not be made'),
+  )
+  const recorder = createRecorder({
+    store: ledgerStore,
+    batchRowsMax: LEDGER_BATCH_ROWS_MAX,
+    lingerMs: LEDGER_LINGER_MS,
+    queueRowsMax: LEDGER_QUEUE_ROWS_MAX,
+    onError: (error, waitingRows) =>
+      logger.error({ error, waitingRows }, 'the ledger could not be written, trying again'),
+    onLost: (rows) =>
+      logger.error({ rows }, 'rows of the ledger were lost: the database has been away for too long'),
+  })
+  let simulator: { server: Simulator; url: Promise<string> } | undefined
+  let plane = await buildPlane(options.config, new Map())
+
+  async function buildPlane(config: Config, earlier: ReadonlyMap<string, Provider>): Promise<Plane> {
+    const settings = await withSimulator(config.providers, simulatorUrl)
+    const providers = buildProviders(settings, KINDS, earlier)
+    const models = listModels(config.models, providers, catalogue)
+    const prices = createPriceBook({ ...config.prices, now })
+    const accountant = createAccountant({
+      prices: {
+        priceOf: (name, model) =>
+          prices.priceOf({ providerName: name, model, ...pricing(providers.get(name)) }),
+        costOf,
+      },
+      tokens,
+    })
+    const resolver = createResolver({
+      routes: new Map(Object.entries(config.models)),
+      tasks: routesByTask(config),
+      providers: new Map([...providers].map(([name, { settings }]) => [name, settings.models ?? {}])),
+      serves: models.serves,
+      suggestions: models.suggestions,
+      random,
+    })
+    const call = createCall({
+      clock,
+      providers,
+      dialects: DIALECTS,
+      accountant,
+      onAttempt: (exchange, attempt) => events.emit('attempt', exchange, attempt),
+    })
+    // The way of a call. `enter` runs from the top, `settle` from the bottom of those that began.
+    const stages: Stage[] = [
+      createLedgerStage({ clock, account: accountant.account, record: recorder.record, onSettled }),
+      createIdentifyStage(directory.ring, clock),
+      createRouteStage({ resolver, requireModel }),
+    ]
+    return { config, providers, stages, call, models }
+  }
+
+  /** The simulator is started when a configuration first leads to it. */
+  async function simulatorUrl(): Promise<string> {
+    if (simulator === undefined) {
+      const server = createSimulator()
+      simulator = { server, url: server.listen(0, '127.0.0.1').then(({ url }) => url) }
+    }
+    return simulator.url
+  }
+
+  function onSettled(exchange: Exchange, outcome: Outcome, rows: readonly LedgerRow[]): void {
+    providerHealth.noteAttempts(exchange.attempts, outcome.endedMs)
+    events.emit('settled', exchange, outcome, rows)
+  }
+
+  return {
+    get config() {
+      return plane.config
+    },
+    version: VERSION,
+    clock,
+    events,
+    identityStore,
+    ledgerStore,
+    organizations,
+    directory,
+    adminKey,
+    newRequestId: () => `req_${uuidV7(clock.now()).replaceAll('-', '')}`,
+    newExchange: (id, incoming, signal, caller) => ({
+      id,
+      receivedAtMs: clock.now(),
+      startedMs: clock.monotonicMs(),
+      incoming,
+      signal,
+      stageTimes: [],
+      caller,
+      plan: undefined,
+      attempts: [],
+      warnings: [],
+    }),
+    run(exchange) {
+      events.emit('request', exchange)
+      const { stages, call } = plane
+      return run(exchange, stages, call, {
+        clock,
+        onSettleError: (stage, error) =>
+          logger.error({ error, stage, requestId: exchange.id }, 'a stage could not settle'),
+      })
+    },
+    flushLedger: () => recorder.flush(),
+    models: () => plane.models,
+    providerStates: () => reportProviders(plane.providers, providerHealth, clock.monotonicMs()),
+    health: () =>
+      reportHealth({
+        database,
+        providers: reportProviders(plane.providers, providerHealth, clock.monotonicMs()),
+        totals: providerHealth.totals(clock.monotonicMs()),
+        waitingRows: recorder.waitingRows,
+        thresholds: plane.config.alerts.thresholds,
+      }),
+    logError(exchange, error) {
+      const { code, message, detail, spec } = error
+      const { incoming, caller } = exchange ?? {}
+      logger[spec.log](
+        {
+          requestId: exchange?.id,
+          code,
+          organizationId: caller?.organizationId,
+          model: incoming?.model,
+          detail,
+          cause: error.cause,
+        },
+        message,
+      )
+    },
+    async configure(config) {
+      const before = plane
+      plane = await buildPlane(config, before.providers)
+      for (const [name, provider] of before.providers) {
+        // Pools close once the calls that still use them are over.
+        if (plane.providers.get(name) !== provider) void provider.close().catch(() => undefined)
+      }
+    },
+    async close() {
+      partitions.close()
+      try {
+        await recorder.close()
+      } finally {
+        await directory.close()
+        for (const provider of plane.providers.values()) await provider.close()
+        await simulator?.server.close()
+      }
+    },
+  }
+}
+
+function pricing(provider: Provider | undefined) {
+  const { pricesId, free = false, listPrice } = provider?.kind ?? {}
+  return { pricesId, free, listPrice }
+}
+
+function routesByTask(config: Config): Map<string, string> {
+  return new Map(
+    Object.entries(config.tasks).flatMap(([task, { model } = {}]) =>
+      model === undefined ? [] : [[task, model]],
+    ),
+  )
+}

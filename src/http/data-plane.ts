@@ -1,0 +1,143 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Operation } from '../contract/operation.ts'
+import type { Gateway } from '../gateway.ts'
+import type { CallFormat } from '../pipeline/exchange.ts'
+import { type Answerer, createAnswerer } from './answer.ts'
+import type { ErrorFamily } from './error-reply.ts'
+import type { Heartbeats } from './heartbeat.ts'
+import type { RouteFacts } from './read-incoming.ts'
+
+/** One route of the data plane whose request is a JSON body. */
+interface JsonRoute {
+  /** After any of the prefixes. */
+  readonly path: string
+  readonly operation: Operation
+  readonly format: CallFormat
+}
+
+const OPENAI_ROUTES: readonly JsonRoute[] = [
+  { path: '/chat/completions', operation: 'chat', format: 'chat' },
+  { path: '/responses', operation: 'chat', format: 'responses' },
+  { path: '/completions', operation: 'completion', format: 'completions' },
+  { path: '/embeddings', operation: 'embedding', format: 'embeddings' },
+  { path: '/moderations', operation: 'moderation', format: 'forward' },
+  { path: '/rerank', operation: 'rerank', format: 'forward' },
+  { path: '/images/generations', operation: 'image', format: 'forward' },
+  { path: '/audio/speech', operation: 'speech', format: 'forward' },
+]
+const ANTHROPIC_ROUTES: readonly JsonRoute[] = [
+  { path: '/messages', operation: 'chat', format: 'messages' },
+  { path: '/messages/count_tokens', operation: 'token-count', format: 'messages' },
+]
+
+// Clients differ in what they take for the base URL, so each of these works: with and without the version, with
+// it twice, and behind the name of the format.
+const OPENAI_PREFIXES = ['/v1', '', '/v1/v1', '/openai/v1', '/openai']
+const ANTHROPIC_PREFIXES = ['/v1', '', '/v1/v1', '/anthropic/v1', '/anthropic']
+const GEMINI_PREFIXES = ['/v1beta', '/v1', '/v1/v1beta', '/gemini/v1beta', '/gemini']
+
+export interface DataPlaneOptions {
+  readonly gateway: Gateway
+  readonly heartbeats: Heartbeats
+}
+
+/** Every route that applications call, each in the wire format of its clients. */
+export function registerDataPlane(app: FastifyInstance, { gateway, heartbeats }: DataPlaneOptions): void {
+  const answer = createAnswerer(gateway, heartbeats)
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+
+  registerJson(app, answer, OPENAI_PREFIXES, OPENAI_ROUTES, 'openai')
+  registerJson(app, answer, ANTHROPIC_PREFIXES, ANTHROPIC_ROUTES, 'anthropic')
+  registerAzure(app, answer)
+  registerGemini(app, answer)
+}
+
+function registerJson(
+  app: FastifyInstance,
+  answer: Answerer,
+  prefixes: readonly string[],
+  routes: readonly JsonRoute[],
+  family: ErrorFamily,
+): void {
+  for (const { path, operation, format } of routes) {
+    const facts: RouteFacts = { operation, format }
+    for (const prefix of prefixes) {
+      app.post(prefix + path, { config: { family } }, (request, reply) =>
+        respond(answer, request, reply, facts, family),
+      )
+    }
+  }
+}
+
+/** The path of Azure's own client: the deployment stands for the model. */
+function registerAzure(app: FastifyInstance, answer: Answerer): void {
+  const routes: readonly JsonRoute[] = OPENAI_ROUTES.filter(
+    ({ format }) => format === 'chat' || format === 'embeddings',
+  )
+  for (const { path, operation, format } of routes) {
+    app.post<{ Params: { deployment: string } }>(
+      `/openai/deployments/:deployment${path}`,
+      { config: { family: 'openai' } },
+      (request, reply) =>
+        respond(answer, request, reply, { operation, format, model: request.params.deployment }, 'openai'),
+    )
+  }
+}
+
+/** `models/{model}:{method}`, where the model's name may hold slashes of its own. */
+function registerGemini(app: FastifyInstance, answer: Answerer): void {
+  for (const prefix of GEMINI_PREFIXES) {
+    app.post<{ Params: { '*': string } }>(
+      `${prefix}/models/*`,
+      { config: { family: 'gemini' } },
+      (request, reply) => {
+        const rest = request.params['*']
+        const colon = rest.lastIndexOf(':')
+        const facts = colon < 0 ? undefined : geminiFacts(rest.slice(0, colon), rest.slice(colon + 1))
+        if (facts === undefined) return reply.callNotFound()
+        return respond(answer, request, reply, facts, 'gemini')
+      },
+    )
+  }
+}
+
+function geminiFacts(model: string, method: string): RouteFacts | undefined {
+  switch (method) {
+    case 'generateContent':
+      return { operation: 'chat', format: 'gemini', model, stream: false }
+    case 'streamGenerateContent':
+      return { operation: 'chat', format: 'gemini', model, stream: true }
+    case 'countTokens':
+      return { operation: 'token-count', format: 'gemini', model, stream: false }
+    case 'embedContent':
+    case 'batchEmbedContents':
+      return { operation: 'embedding', format: 'gemini-embeddings', model, stream: false }
+    default:
+      return undefined
+  }
+}
+
+async function respond(
+  answer: Answerer,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  facts: RouteFacts,
+  family: ErrorFamily,
+): Promise<void> {
+  reply.hijack()
+  await answer({
+    request: request.raw,
+    response: reply.raw,
+    ip: request.ip,
+    body: Buffer.isBuffer(request.body) ? request.body : undefined,
+    // Gemini streams as one JSON array unless asked for events.
+    arrayStream: facts.format === 'gemini' && facts.stream === true && !hasSseQuery(request.url),
+    facts,
+    family,
+  })
+}
+
+function hasSseQuery(url: string): boolean {
+  return /[?&]alt=sse(&|$)/.test(url)
+}

@@ -1,0 +1,141 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { ChatRequest } from '../contract/chat.ts'
+import type { EmbeddingRequest } from '../contract/embeddings.ts'
+import type { RequestContext } from '../contract/format.ts'
+import type { Operation } from '../contract/operation.ts'
+import { GatewayError, toGatewayError } from '../core/errors.ts'
+import type { CallFormat, Hints, Incoming } from '../pipeline/exchange.ts'
+import { chatReaderOf, embeddingFormatOf, isForwardable, requireTranslatable } from './formats.ts'
+import { readHints } from './hints.ts'
+
+/** What a route of the data plane knows beside headers and body. */
+export interface RouteFacts {
+  readonly operation: Operation
+  readonly format: CallFormat
+  /** From the path, where the model stands there. */
+  readonly model?: string | undefined
+  readonly stream?: boolean
+  readonly forward?: Incoming['forward']
+}
+
+/**
+ * Reads a request as far as every call needs it: model, stream, who and what for. Never throws: what is wrong
+ * stands in `problem`, to be told once the caller is known.
+ */
+export function readIncoming(
+  headers: IncomingHttpHeaders,
+  ip: string,
+  body: Buffer | undefined,
+  facts: RouteFacts,
+  context: RequestContext,
+): Incoming {
+  let problem: GatewayError | undefined
+  let json: Record<string, unknown> | undefined
+  let hints: Hints = NO_HINTS
+  try {
+    if (facts.forward?.contentType === undefined) json = parseBody(body)
+    hints = readHints(headers, json)
+  } catch (error) {
+    problem = toGatewayError(error)
+  }
+  const model = facts.model ?? json?.model
+  if (problem === undefined && typeof model !== 'string') problem = wrongModel(model)
+  const { operation, format } = facts
+  // Cursor sends bodies of the Responses API to the path of Chat Completions, and reads the latter's reply.
+  const disguised = format === 'chat' && json !== undefined && json.messages === undefined && 'input' in json
+  const spoken = disguised ? 'responses' : format
+  let chat: ChatRequest | undefined
+  const readChat = () => (chat ??= chatReaderOf(spoken, operation).parseRequest(json, context))
+  let embedding: EmbeddingRequest | undefined
+  return {
+    operation,
+    format,
+    model: typeof model === 'string' ? model : '',
+    stream: facts.stream ?? json?.stream === true,
+    forwardable: !disguised && isForwardable(format, body),
+    body,
+    json,
+    ...(facts.forward === undefined ? {} : { forward: facts.forward }),
+    passHeaders: readPassHeaders(headers),
+    credential: readCredential(headers),
+    ip,
+    hints,
+    problem,
+    chat: readChat,
+    translatable: () => requireTranslatable(spoken, readChat()),
+    embedding: () => (embedding ??= embeddingFormatOf(format, json).parseRequest(json, context)),
+  }
+}
+
+const NO_HINTS: Hints = {
+  user: undefined,
+  session: undefined,
+  task: undefined,
+  tags: {},
+  timeoutMs: undefined,
+  traceparent: undefined,
+}
+
+function parseBody(body: Buffer | undefined): Record<string, unknown> {
+  if (body === undefined || body.length === 0) {
+    throw new GatewayError('invalid_request', {
+      message: 'The request has no body; a JSON object is expected.',
+    })
+  }
+  let json: unknown
+  try {
+    json = JSON.parse(body.toString('utf8'))
+  } catch (error) {
+    throw new GatewayError('invalid_request', {
+      message: 'The body is not valid JSON.',
+      detail: { reason: error instanceof Error ? error.message.slice(0, 100) : '' },
+    })
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new GatewayError('invalid_request', { message: 'The body has to be a JSON object.' })
+  }
+  return json as Record<string, unknown>
+}
+
+function wrongModel(model: unknown): GatewayError {
+  const message =
+    model === undefined ? 'The field `model` is missing.' : 'The field `model` has to be a string.'
+  return new GatewayError('invalid_request', { message, param: 'model' })
+}
+
+/**
+ * The key, wherever a client puts it. Some send two (Claude Code: `authorization` and `x-api-key`); one that looks
+ * like ours goes first.
+ */
+export function readCredential(headers: IncomingHttpHeaders): string | undefined {
+  const bearer = headers.authorization
+  let first: string | undefined
+  if (bearer !== undefined && bearer.length > 7 && bearer.slice(0, 7).toLowerCase() === 'bearer ') {
+    first = bearer.slice(7).trim()
+    if (first.startsWith('gh-')) return first
+  }
+  for (const name of KEY_HEADERS) {
+    const value = headers[name]
+    if (typeof value !== 'string' || value === '') continue
+    if (value.startsWith('gh-')) return value
+    first ??= value
+  }
+  return first
+}
+
+const KEY_HEADERS = ['x-api-key', 'x-goog-api-key', 'api-key']
+
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
+
+/** Headers that belong to the format itself; `x-sim` steers the simulator and means nothing to anybody else. */
+function readPassHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, string>> {
+  let passed: Record<string, string> | undefined
+  for (const name in headers) {
+    if (!name.startsWith('anthropic-') && name !== 'openai-beta' && name !== 'x-sim') continue
+    const value = headers[name]
+    if (typeof value !== 'string') continue
+    passed ??= {}
+    passed[name] = value
+  }
+  return passed ?? NO_HEADERS
+}

@@ -1,0 +1,100 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import type { StreamError } from '../contract/chat.ts'
+import type { StreamEncoder } from '../contract/format.ts'
+import { GatewayError } from '../core/errors.ts'
+import type { ChatStream, ReplyFrame } from '../pipeline/reply.ts'
+import type { Pulse } from './heartbeat.ts'
+
+export interface StreamOptions {
+  readonly reply: ChatStream
+  readonly response: ServerResponse
+  /** Writes the status line and headers, unless a heartbeat already did. */
+  readonly writeHead: () => void
+  /** The caller reads the provider's format: bytes are passed on. */
+  readonly native: boolean
+  /** Made on first use: forwarded streams need none unless they break. */
+  readonly encoder: () => StreamEncoder
+  /** Leave out frames that only report usage: the caller did not ask for them. */
+  readonly hideUsage: boolean
+  readonly pulse: Pulse
+}
+
+/**
+ * Sends a stream as it comes, no faster than the caller reads.
+ *
+ * @returns why it broke, or `undefined` for a complete one
+ */
+export async function sendStream(options: StreamOptions): Promise<GatewayError | undefined> {
+  const { reply, response, pulse } = options
+  let failure: GatewayError | undefined
+  for await (const frames of reply.events) {
+    failure ??= failureOf(frames)
+    if (response.destroyed) {
+      if (reply.onCancel === 'drain') continue
+      break
+    }
+    options.writeHead()
+    pulse.beat()
+    if (!writeFrames(options, frames)) await drained(response)
+  }
+  if (response.destroyed) {
+    return new GatewayError('client_closed', { message: 'The caller left before the reply was complete.' })
+  }
+  options.writeHead()
+  response.end()
+  return failure
+}
+
+/** @returns false where the caller reads slower than we write */
+function writeFrames(options: StreamOptions, frames: readonly ReplyFrame[]): boolean {
+  const { response } = options
+  if (frames.length > 1) response.cork()
+  let writable = true
+  for (const frame of frames) {
+    const bytes = toBytes(options, frame)
+    if (bytes.length > 0) writable = response.write(bytes)
+  }
+  if (frames.length > 1) response.uncork()
+  return writable
+}
+
+function toBytes(options: StreamOptions, frame: ReplyFrame): Uint8Array | string {
+  const { raw, events } = frame
+  if (raw === undefined || !options.native) {
+    let text = ''
+    for (const event of events) text += options.encoder().encode(event)
+    return text
+  }
+  if (options.hideUsage && events.length > 0 && events.every((event) => event.type === 'usage-report'))
+    return ''
+  return raw
+}
+
+function failureOf(frames: readonly ReplyFrame[]): GatewayError | undefined {
+  for (const { events } of frames) {
+    for (const event of events) if (event.type === 'error') return toFailure(event.error)
+  }
+  return undefined
+}
+
+function toFailure({ code, message }: StreamError): GatewayError {
+  return new GatewayError(code === 'upstream_timeout' ? 'upstream_timeout' : 'upstream_error', {
+    message,
+    detail: { code },
+  })
+}
+
+async function drained(response: ServerResponse): Promise<void> {
+  const abort = new AbortController()
+  try {
+    await Promise.race([
+      once(response, 'drain', { signal: abort.signal }),
+      once(response, 'close', { signal: abort.signal }),
+    ])
+  } catch {
+    // The connection broke: the loop sees `destroyed`.
+  } finally {
+    abort.abort()
+  }
+}

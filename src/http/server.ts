@@ -1,0 +1,170 @@
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
+import { GatewayError, toGatewayError } from '../core/errors.ts'
+import type { Gateway } from '../gateway.ts'
+import { registerControlPlane } from './admin/control-plane.ts'
+import { registerDataPlane } from './data-plane.ts'
+import { type ErrorFamily, toErrorReply } from './error-reply.ts'
+import { createHeartbeats } from './heartbeat.ts'
+import { registerModelRoutes } from './model-routes.ts'
+import { registerProbes } from './probes.ts'
+import { registerWelcome } from './welcome.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whose shape errors of this route take. */
+    family?: ErrorFamily
+  }
+}
+
+export interface Server {
+  /** @returns where it listens, for people: `http://127.0.0.1:4000` */
+  listen(): Promise<string>
+  /**
+   * Refuses new work, lets calls in flight finish for as long as the configuration says, then closes.
+   */
+  drain(): Promise<void>
+  close(): Promise<void>
+  /** For tests and embedding. */
+  readonly app: FastifyInstance
+}
+
+// Node's own default, named here because `docs/errors.md` promises it.
+const HEADER_BYTES_MAX = 16 * 1024
+const HEADERS_TIMEOUT_MS = 30_000
+
+/** One port: the data plane, the control API and the pages for people. */
+export async function createServer(gateway: Gateway): Promise<Server> {
+  const { server: settings } = gateway.config
+  let draining = false
+  const app = fastify({
+    bodyLimit: settings.bodyBytesMax,
+    trustProxy: settings.trustedProxies.length === 0 ? false : [...settings.trustedProxies],
+    forceCloseConnections: 'idle',
+    http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0 },
+    // Keep-alive has to outlast that of any load balancer before us (60 s at most of them).
+    keepAliveTimeout: 75_000,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
+    clientErrorHandler: answerBrokenRequest,
+    logger: false,
+    genReqId: () => gateway.newRequestId(),
+  })
+  const heartbeats = createHeartbeats(settings.heartbeatSeconds * 1000, () => gateway.clock.monotonicMs())
+
+  app.addHook('onRequest', async (_request, reply) => {
+    if (draining) {
+      reply.header('connection', 'close')
+    }
+  })
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const known = fromFastify(error, settings.bodyBytesMax)
+    gateway.logError(undefined, known)
+    const { status, headers, body } = toErrorReply(known, familyOf(request), request.id)
+    return reply.status(status).headers(headers).send(body)
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const error = noRoute(app, request, reply)
+    const { status, headers, body } = toErrorReply(error, familyOf(request), request.id)
+    return reply.status(status).headers(headers).send(body)
+  })
+
+  await app.register(async (scope) => registerDataPlane(scope, { gateway, heartbeats }))
+  await app.register(async (scope) => registerModelRoutes(scope, gateway))
+  await app.register(async (scope) => registerProbes(scope, gateway, () => draining))
+  await app.register(async (scope) => registerControlPlane(scope, gateway))
+  await app.register(async (scope) => registerWelcome(scope, gateway))
+
+  async function close(): Promise<void> {
+    heartbeats.close()
+    app.server.closeAllConnections()
+    await app.close()
+  }
+
+  return {
+    app,
+    listen: () => app.listen({ host: settings.host, port: settings.port }),
+    async drain() {
+      draining = true
+      const timer = setTimeout(
+        () => app.server.closeAllConnections(),
+        gateway.config.server.drainSeconds * 1000,
+      )
+      timer.unref()
+      try {
+        // Closes the listener and idle connections; resolves when the last call in flight is answered.
+        await app.close()
+      } finally {
+        clearTimeout(timer)
+        heartbeats.close()
+      }
+    },
+    close,
+  }
+}
+
+/** @returns what a failure inside the web framework means to a caller */
+function fromFastify(error: FastifyError, bodyBytesMax: number): GatewayError {
+  if (error instanceof GatewayError) return error
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return new GatewayError('request_too_large', {
+      message: `The request body is larger than ${bodyBytesMax} bytes.`,
+      cause: error,
+    })
+  }
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
+    return new GatewayError('invalid_request', { message: error.message, cause: error })
+  }
+  return toGatewayError(error)
+}
+
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+
+function noRoute(
+  app: FastifyInstance,
+  request: FastifyRequest,
+  reply: { header(name: string, value: string): unknown },
+): GatewayError {
+  const path = request.url.split('?', 1)[0] ?? ''
+  const allowed = METHODS.filter(
+    (method) => method !== request.method && app.findRoute({ method, url: path }) !== null,
+  )
+  if (allowed.length > 0) {
+    reply.header('allow', allowed.join(', '))
+    return new GatewayError('method_not_allowed', {
+      message: `${request.method} is not possible here. Allowed: ${allowed.join(', ')}.`,
+    })
+  }
+  return new GatewayError('not_found', {
+    message: `There is no route ${request.method} ${path.slice(0, 200)}.`,
+  })
+}
+
+/** @returns the shape that whoever calls this path reads */
+function familyOf(request: FastifyRequest): ErrorFamily {
+  const family = request.routeOptions?.config.family
+  if (family !== undefined) return family
+  if (request.headers['anthropic-version'] !== undefined || /\/messages(\/|\?|$)/.test(request.url))
+    return 'anthropic'
+  if (request.headers['x-goog-api-key'] !== undefined || request.url.includes('/v1beta/')) return 'gemini'
+  return 'openai'
+}
+
+/** What Node could not even parse: answered in plain HTTP, since there is no request to answer. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (socket.destroyed || !socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW'
+  const known = tooLarge
+    ? new GatewayError('headers_too_large', {
+        message: `The request headers are larger than ${HEADER_BYTES_MAX} bytes.`,
+      })
+    : new GatewayError('invalid_request', { message: 'This is no valid HTTP request.' })
+  const { status, body } = toErrorReply(known, 'openai', 'none')
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\ncontent-type: application/json\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  )
+}

@@ -1,0 +1,69 @@
+import type { ChatRequest, Usage } from '../contract/chat.ts'
+import type { Attempt, AttemptPrice, Exchange } from '../pipeline/exchange.ts'
+
+/** A price as the price book resolves it; opaque here. */
+export interface PriceBook<Price extends AttemptPrice> {
+  /** @throws GatewayError where the price is unknown and such calls are refused */
+  priceOf(provider: string, model: string): Price
+  /** @returns nano-dollars */
+  costOf(usage: Usage, price: Price): number
+}
+
+export interface TokenCounter {
+  countChat(request: ChatRequest, model: string): Promise<number>
+  countText(text: string, model: string): Promise<number>
+}
+
+export interface AccountantOptions<Price extends AttemptPrice> {
+  readonly prices: PriceBook<Price>
+  readonly tokens: TokenCounter
+}
+
+/** Makes of what a provider reported, or did not, what the books say. */
+export function createAccountant<Price extends AttemptPrice>({ prices, tokens }: AccountantOptions<Price>) {
+  // Prices as they were resolved, so that an attempt settles at the price it began with.
+  const accounted = new WeakSet<Attempt>()
+
+  function price(attempt: Attempt): void {
+    attempt.costNanoUsd = prices.costOf(attempt.usage, attempt.price as Price)
+  }
+
+  async function estimate(exchange: Exchange, attempt: Attempt): Promise<void> {
+    attempt.estimated = true
+    const { usage } = attempt
+    const inputTokens = usage.inputTokens ?? (await countInput(exchange, attempt.model))
+    const outputTokens = usage.outputTokens ?? (await tokens.countText(attempt.outputText, attempt.model))
+    attempt.usage = { ...usage, inputTokens, outputTokens }
+    price(attempt)
+  }
+
+  function countInput({ incoming }: Exchange, model: string): Promise<number> {
+    if (incoming.operation === 'chat' || incoming.format === 'completions')
+      return tokens.countChat(incoming.chat(), model)
+    if (incoming.operation === 'embedding') {
+      const texts = incoming
+        .embedding()
+        .inputs.map((input) => (typeof input === 'string' ? input : 'x '.repeat(input.length)))
+      return tokens.countText(texts.join('\n'), model)
+    }
+    // Multipart bodies and binary replies: a byte says nothing about tokens, the JSON text does.
+    return tokens.countText(incoming.json === undefined ? '' : JSON.stringify(incoming.json), model)
+  }
+
+  return {
+    priceOf: (provider: string, model: string): Price => prices.priceOf(provider, model),
+    countInput: (request: ChatRequest, model: string): Promise<number> => tokens.countChat(request, model),
+    account(exchange: Exchange, attempt: Attempt): Promise<void> | undefined {
+      if (accounted.has(attempt)) return undefined
+      accounted.add(attempt)
+      const { usage, status } = attempt
+      // Nothing left us, or the provider refused: nobody produced anything and nobody charges for it.
+      if (!attempt.dispatched || (status !== undefined && status >= 400)) return undefined
+      if (usage.inputTokens !== undefined && usage.outputTokens !== undefined) {
+        price(attempt)
+        return undefined
+      }
+      return estimate(exchange, attempt)
+    },
+  }
+}

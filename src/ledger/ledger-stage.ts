@@ -1,0 +1,91 @@
+import type { Clock } from '../core/clock.ts'
+import { uuidV7 } from '../core/ids.ts'
+import type { Attempt, Caller, Exchange } from '../pipeline/exchange.ts'
+import type { Outcome, Stage } from '../pipeline/stage.ts'
+import type { LedgerRow } from './ports.ts'
+import { overheadMs, toWaterfall } from './waterfall.ts'
+
+export interface LedgerStageOptions {
+  readonly clock: Clock
+  readonly account: (exchange: Exchange, attempt: Attempt) => Promise<void> | undefined
+  readonly record: (row: LedgerRow) => void
+  readonly onSettled: (exchange: Exchange, outcome: Outcome, rows: readonly LedgerRow[]) => void
+}
+
+/** Books every call of a known caller: one row for each attempt, or one for a call that was refused before any. */
+export function createLedgerStage(options: LedgerStageOptions): Stage {
+  return {
+    name: 'ledger',
+    async settle(exchange, outcome) {
+      const { caller, attempts } = exchange
+      if (caller === undefined) return
+      for (const attempt of attempts) {
+        const accounting = options.account(exchange, attempt)
+        if (accounting !== undefined) await accounting
+      }
+      const rows =
+        attempts.length === 0
+          ? [toRow(exchange, outcome, caller, undefined, true, options.clock)]
+          : attempts.map((attempt, index) =>
+              toRow(exchange, outcome, caller, attempt, index === attempts.length - 1, options.clock),
+            )
+      for (const row of rows) options.record(row)
+      options.onSettled(exchange, outcome, rows)
+    },
+  }
+}
+
+function toRow(
+  exchange: Exchange,
+  outcome: Outcome,
+  caller: Caller,
+  attempt: Attempt | undefined,
+  final: boolean,
+  clock: Clock,
+): LedgerRow {
+  const { incoming } = exchange
+  const usage = attempt?.usage
+  const endedMs = final ? outcome.endedMs : (attempt?.endedMs ?? outcome.endedMs)
+  const startedMs = final ? exchange.startedMs : (attempt?.startedMs ?? exchange.startedMs)
+  return {
+    id: attempt?.id ?? uuidV7(clock.now()),
+    requestId: exchange.id,
+    attempt: attempt?.number ?? 0,
+    final,
+    organizationId: caller.organizationId,
+    teamId: caller.teamId,
+    keyId: caller.keyId,
+    userId: caller.user,
+    sessionId: incoming.hints.session ?? null,
+    tags: incoming.hints.tags,
+    provider: attempt?.provider ?? null,
+    model: attempt?.model ?? null,
+    requestedModel: incoming.model === '' ? null : incoming.model,
+    operation: incoming.operation,
+    task: incoming.hints.task ?? null,
+    format: incoming.format,
+    stream: incoming.stream,
+    status: final ? finalStatus(outcome) : (attempt?.status ?? 502),
+    errorCode: final ? (outcome.error?.code ?? attempt?.errorCode ?? null) : (attempt?.errorCode ?? null),
+    tokensInput: usage?.inputTokens ?? null,
+    tokensOutput: usage?.outputTokens ?? null,
+    tokensCached: usage?.cachedInputTokens ?? null,
+    tokensCacheWrite: usage?.cacheWriteTokens ?? null,
+    tokensReasoning: usage?.reasoningTokens ?? null,
+    costNanoUsd: attempt?.costNanoUsd ?? 0,
+    priceVersion: attempt?.price.version ?? null,
+    estimated: attempt?.estimated ?? false,
+    cache: 'miss',
+    latencyMs: Math.round(endedMs - startedMs),
+    firstTokenMs:
+      attempt?.firstTokenMs === undefined ? null : Math.round(attempt.firstTokenMs - exchange.startedMs),
+    overheadMs: overheadMs(exchange, outcome),
+    waterfall: final ? toWaterfall(exchange, outcome) : null,
+    createdAt: new Date(exchange.receivedAtMs),
+  }
+}
+
+/** A stream that broke had said 200 before; the books say what became of it. */
+function finalStatus(outcome: Outcome): number {
+  return outcome.kind === 'completed' ? outcome.status : (outcome.error?.spec.status ?? outcome.status)
+}

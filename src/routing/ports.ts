@@ -1,0 +1,16 @@
+import type { ChatRequest } from '../contract/chat.ts'
+import type { Attempt, AttemptPrice, Exchange } from '../pipeline/exchange.ts'
+
+/** What the call needs of the books. */
+export interface Accountant {
+  /** @throws GatewayError where the price is unknown and such calls are refused */
+  priceOf(provider: string, model: string): AttemptPrice
+  /**
+   * Completes the usage of an attempt by our own count where the provider did not say, and prices it. Once.
+   *
+   * @returns nothing to wait for where the provider said everything
+   */
+  account(exchange: Exchange, attempt: Attempt): Promise<void> | undefined
+  /** @returns tokens of a request, by our own tokenizer */
+  countInput(request: ChatRequest, model: string): Promise<number>
+}

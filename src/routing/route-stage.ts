@@ -1,0 +1,23 @@
+import type { Exchange } from '../pipeline/exchange.ts'
+import type { Stage } from '../pipeline/stage.ts'
+import type { Resolver } from './resolve.ts'
+
+export interface RouteStageOptions {
+  readonly resolver: Resolver
+  /** @throws GatewayError `model_not_allowed` */
+  readonly requireModel: (allowed: readonly string[] | null, names: readonly string[]) => void
+}
+
+/** Where the call goes, decided before anything is spent on it. */
+export function createRouteStage({ resolver, requireModel }: RouteStageOptions): Stage {
+  return {
+    name: 'route',
+    enter(exchange: Exchange) {
+      const { model, hints } = exchange.incoming
+      const plan = resolver.resolve(model, hints.task)
+      requireModel(exchange.caller?.models ?? null, [model, plan.route])
+      exchange.plan = plan
+      return undefined
+    },
+  }
+}
