@@ -1,0 +1,39 @@
+import { z } from 'zod'
+import { durationMs } from './text.ts'
+
+function limit(description: string) {
+  return z.int().min(0).nullable().default(null).describe(`${description}; \`null\` = no limit.`)
+}
+
+const onLimit = z.union([
+  z.literal('reject'),
+  z.strictObject({
+    queueMs: durationMs('Longest wait for room.'),
+    queueMax: z.int().min(1).max(100_000).describe('Calls that may wait at once.'),
+  }),
+])
+
+const limits = z
+  .strictObject({
+    requestsPerMinute: limit('Calls in a minute'),
+    tokensPerMinute: limit('Tokens in a minute'),
+    tokensPerHour: limit('Tokens in an hour'),
+    costPerDayUsd: z
+      .number()
+      .min(0)
+      .nullable()
+      .default(null)
+      .describe('US dollars in a day; `null` = no limit.'),
+    concurrentRequests: limit('Calls in flight at once'),
+    onLimit: onLimit.default('reject').meta({
+      description: 'What happens at a limit: refused at once, or queued within these bounds.',
+      examples: ['reject', { queueMs: 2000, queueMax: 100 }],
+    }),
+  })
+  .prefault({})
+  .describe('What a new organization starts with.')
+
+export const limitsSchema = z
+  .strictObject({ default: limits })
+  .prefault({})
+  .describe('Rate limits. Those of existing organizations are set through the control API.')
