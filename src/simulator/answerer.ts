@@ -68,7 +68,7 @@ export class Answerer {
 
   /** One line of a batch: a question without a connection of its own. */
   private readonly answerInside = async (path: string, body: JsonObject): Promise<SimulatedReply> => {
-    const route = toRoute('POST', path, false)
+    const route = toRoute('POST', path, 'openai')
     const model = route.model ?? toText(body.model)
     const reply = await this.answer({
       route,

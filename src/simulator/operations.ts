@@ -75,9 +75,9 @@ const AZURE = /^\/openai(?:\/deployments\/([^/]+))?(?=\/)/
 
 /**
  * @param rawPath without the query
- * @param isAnthropic the request carries `anthropic-version`: two providers list their models on one path
+ * @param speaker whose client is asking, by its headers: three providers list their models on one path
  */
-export function toRoute(method: string, rawPath: string, isAnthropic: boolean): Route {
+export function toRoute(method: string, rawPath: string, speaker: Dialect): Route {
   let path = rawPath
   let model: string | undefined
   if (path.startsWith('/openai/')) {
@@ -91,15 +91,17 @@ export function toRoute(method: string, rawPath: string, isAnthropic: boolean): 
   if (path.startsWith('/v1/')) path = path.slice(3)
   const operation = method === 'POST' ? POSTS.get(path) : undefined
   if (operation !== undefined) return { operation, dialect: operation.dialect, path, model }
-  if (path.startsWith('/models/') && method === 'POST') return toGeminiRoute(method, path)
-  const other = toOther(method, path, isAnthropic)
+  // The Gemini client asks for `/v1/models/…` since its version 3.
+  const isModels = path === '/models' || path.startsWith('/models/')
+  if (isModels && (method === 'POST' || speaker === 'gemini')) return toGeminiRoute(method, path)
+  const other = toOther(method, path, speaker)
   const isMessages = path === '/messages' || path.startsWith('/messages/')
   return { operation: other, dialect: other?.dialect ?? (isMessages ? 'anthropic' : 'openai'), path, model }
 }
 
-function toOther(method: string, path: string, isAnthropic: boolean): Operation | undefined {
+function toOther(method: string, path: string, speaker: Dialect): Operation | undefined {
   const [, first, second, third] = path.split('/')
-  if (first === 'models' && method === 'GET') return isAnthropic ? ANTHROPIC_MODELS : MODELS
+  if (first === 'models' && method === 'GET') return speaker === 'anthropic' ? ANTHROPIC_MODELS : MODELS
   if (first === 'files') {
     if (second === undefined) return method === 'GET' || method === 'POST' ? FILES : undefined
     return method === 'GET' || (method === 'DELETE' && third === undefined) ? FILES : undefined

@@ -58,7 +58,7 @@ export function createSimulator(options: SimulatorOptions = {}): Simulator {
       answerControl(method, path, bytes, response, stats, rules)
       return
     }
-    const route = toRoute(method, path, headerOf(rawHeaders, 'anthropic-version') !== undefined)
+    const route = toRoute(method, path, method === 'GET' ? toSpeaker(rawHeaders) : 'openai')
     const contentType = headerOf(rawHeaders, 'content-type') ?? ''
     const body = parseBody(bytes, contentType)
     const model = route.model ?? toText(body?.model)
@@ -136,6 +136,12 @@ function destroyOn(response: ServerResponse): (error: Error) => void {
   return (error) => {
     response.destroy(error)
   }
+}
+
+/** Only lists need this: everything else is told apart by its path. */
+function toSpeaker(rawHeaders: readonly string[]): Dialect {
+  if (headerOf(rawHeaders, 'anthropic-version') !== undefined) return 'anthropic'
+  return headerOf(rawHeaders, 'x-goog-api-key') === undefined ? 'openai' : 'gemini'
 }
 
 /** Each provider names its requests in a header of its own; Gemini has none. */
