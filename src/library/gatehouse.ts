@@ -1,0 +1,89 @@
+import { loadConfig, parseConfig } from '../config/load.ts'
+import type { Config, ConfigInput } from '../config/schema/config-schema.ts'
+import { createGateway } from '../gateway.ts'
+import { DEFAULT_SLUG, prepareFirstStart } from '../identity/first-start.ts'
+import { KINDS } from '../providers/kinds.ts'
+import { openDatabase } from '../storage/database.ts'
+import { migrate } from '../storage/migrate.ts'
+import type { GatewayEvents } from '../telemetry/events.ts'
+import type { HealthReport } from '../telemetry/health.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { type Calls, createCalls } from './calls.ts'
+import { type Extraction, type ExtractRequest, extract } from './extract.ts'
+import { collectStats, type Stats } from './stats.ts'
+import { type Synthesis, type SynthesisRequest, synthesize } from './synthesize.ts'
+
+export interface GatehouseOptions {
+  /** As in `gatehouse.yaml`. Left out: that file and the environment, as the server reads them. */
+  readonly config?: ConfigInput
+  /**
+   * Where the ledger is kept: `stores` uses those of the configuration, `memory` (the default) forgets it on `close`.
+   */
+  readonly ledger?: 'memory' | 'stores'
+  readonly logger?: Logger
+}
+
+/** The same gateway without HTTP: every call passes the stages that a call over the wire would pass. */
+export interface Gatehouse extends Calls {
+  /** A value of a schema out of a text. Repaired at most once. */
+  extract<Value>(request: ExtractRequest<Value>): Promise<Extraction<Value>>
+  /** One answer from many sources, with who said what. */
+  synthesize(request: SynthesisRequest): Promise<Synthesis>
+  getStats(): Stats
+  getHealth(): Promise<HealthReport>
+  on<Name extends keyof GatewayEvents>(
+    name: Name,
+    listener: (...values: GatewayEvents[Name]) => void,
+  ): () => void
+  /** Writes what is not yet in the ledger and lets go of everything. */
+  close(): Promise<void>
+}
+
+/**
+ * @throws ConfigError with every problem of the configuration
+ * @throws GatewayError `storage_unavailable`
+ */
+export async function createGatehouse(options: GatehouseOptions = {}): Promise<Gatehouse> {
+  const knownKinds = [...KINDS.keys()]
+  const config =
+    options.config === undefined
+      ? (await loadConfig({ knownKinds })).config
+      : parseConfig(options.config, { knownKinds })
+  const database = await openLedger(config, options.ledger ?? 'memory')
+  await migrate(database)
+  const gateway = await createGateway({
+    config,
+    database,
+    ...(options.logger === undefined ? {} : { logger: options.logger }),
+  })
+  await prepareFirstStart(gateway.identityStore, gateway.organizations)
+  const organization =
+    (await gateway.identityStore.findOrganization(DEFAULT_SLUG)) ??
+    (await gateway.identityStore.listOrganizations({ limit: 1 })).data[0]
+  const calls = createCalls(gateway, organization?.id ?? '')
+  const getStats = collectStats(gateway.events)
+  return {
+    ...calls,
+    extract: (request) => extract(calls, request),
+    synthesize: (request) => synthesize(calls, request),
+    getStats,
+    getHealth: () => gateway.health(),
+    on(name, listener) {
+      // The emitter's own type cannot follow a name that is still open.
+      const events: NodeJS.EventEmitter = gateway.events
+      const heard = listener as (...values: unknown[]) => void
+      events.on(name, heard)
+      return () => void events.off(name, heard)
+    },
+    async close() {
+      await gateway.close()
+      await database.close()
+    },
+  }
+}
+
+function openLedger({ storage }: Config, ledger: 'memory' | 'stores') {
+  if (ledger === 'memory') return openDatabase({})
+  const url = storage.database === 'embedded' ? undefined : storage.database.reveal()
+  return openDatabase({ url, dataDir: storage.dataDir })
+}
