@@ -174,9 +174,15 @@ function hasTokens(logprobs: unknown): boolean {
 
 function think(choice: ChoiceState, index: number, text: string, events: StreamEvent[]): void {
   if (text === '') return
+  // A proof closes its thought: more text is the next one.
+  if (isProven(choice)) endThought(choice, index, events)
   choice.isThinking = true
   choice.hasThoughtText = true
   events.push({ type: 'reasoning-delta', choice: index, text })
+}
+
+function isProven({ proof }: ChoiceState): boolean {
+  return proof.signature !== undefined || proof.encrypted !== undefined
 }
 
 /** Details carry what has to come back. Their text counts only where no plain field brings it as well. */
@@ -187,22 +193,37 @@ function thinkInDetail(
   events: StreamEvent[],
 ): void {
   for (const detail of details.filter(isObject)) {
+    const { signature, data, id } = detail
+    const number = typeof detail.index === 'number' ? detail.index : undefined
+    if (choice.isThinking && isOtherThought(choice, detail, number)) endThought(choice, index, events)
+    choice.isThinking = true
+    choice.thoughtNumber = number
     const text = typeof detail.text === 'string' ? detail.text : detail.summary
     if (typeof text === 'string' && text !== '' && !choice.hasThoughtText) {
       events.push({ type: 'reasoning-delta', choice: index, text })
     }
-    choice.isThinking = true
-    if (typeof detail.id === 'string') choice.proof.id = detail.id
-    if (typeof detail.signature === 'string') choice.proof.signature = detail.signature
-    if (typeof detail.data === 'string') choice.proof.encrypted = detail.data
+    if (typeof id === 'string') choice.proof.id = id
+    if (typeof signature === 'string') choice.proof.signature = signature
+    if (typeof data === 'string') choice.proof.encrypted = data
   }
+}
+
+/** Entries of one thought share a number; without numbers a second proof of the same sort belongs to the next. */
+function isOtherThought(choice: ChoiceState, detail: Fields, number: number | undefined): boolean {
+  if (number !== undefined && choice.thoughtNumber !== undefined) return number !== choice.thoughtNumber
+  const { signature, encrypted } = choice.proof
+  return (
+    (signature !== undefined && typeof detail.signature === 'string') ||
+    (encrypted !== undefined && typeof detail.data === 'string')
+  )
 }
 
 function endThought(choice: ChoiceState, index: number, events: StreamEvent[]): void {
   if (!choice.isThinking) return
+  events.push({ type: 'reasoning-end', choice: index, ...choice.proof })
   choice.isThinking = false
   choice.hasThoughtText = false
-  events.push({ type: 'reasoning-end', choice: index, ...choice.proof })
+  choice.thoughtNumber = undefined
   choice.proof = {}
 }
 

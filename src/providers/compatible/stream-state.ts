@@ -17,6 +17,8 @@ export interface ChoiceState {
   /** A thought is open, in what form its text comes, and what has to be handed back with it. */
   isThinking: boolean
   hasThoughtText: boolean
+  /** The provider's number of the open thought, where it counts them. */
+  thoughtNumber: number | undefined
   proof: { signature?: string; encrypted?: string; id?: string }
   isFinished: boolean
   hasOutput: boolean
@@ -48,6 +50,7 @@ export function choiceState(state: StreamState, index: number): ChoiceState | un
       calls: [],
       isThinking: false,
       hasThoughtText: false,
+      thoughtNumber: undefined,
       proof: {},
       isFinished: false,
       hasOutput: false,
