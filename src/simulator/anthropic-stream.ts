@@ -16,14 +16,14 @@ export function* toMessageFrames(call: Call, answer: Answer): Generator<Frame> {
     content: [],
     stop_reason: null,
     stop_sequence: null,
-    ...(withUsage ? { usage: toMessageUsage(answer, 1) } : {}),
+    ...(withUsage ? { usage: toMessageUsage(answer, 1, 0) } : {}),
   }
   yield event('message_start', { message })
   yield event('ping', {})
   if (choice !== undefined) yield* toBlockFrames(choice)
   yield event('message_delta', {
     delta: { stop_reason: toStopReason(choice), stop_sequence: choice?.stopSequence ?? null },
-    ...(withUsage ? { usage: toMessageUsage(answer, answer.outputTokens) } : {}),
+    ...(withUsage ? { usage: toMessageUsage(answer, answer.outputTokens, answer.reasoningTokens) } : {}),
   })
   yield event('message_stop', {})
 }

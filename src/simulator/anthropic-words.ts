@@ -13,13 +13,14 @@ export function toStopReason(choice: AnswerChoice | undefined): string {
  * `input_tokens` is what is left beside the two cache figures: the three add up to the prompt.
  * https://docs.claude.com/en/docs/build-with-claude/prompt-caching (read 2026-11)
  */
-export function toMessageUsage(answer: Answer, outputTokens: number): object {
+export function toMessageUsage(answer: Answer, outputTokens: number, reasoningTokens: number): object {
   return {
     input_tokens: answer.inputTokens - answer.cachedTokens - answer.cacheWriteTokens,
     cache_creation_input_tokens: answer.cacheWriteTokens,
     cache_read_input_tokens: answer.cachedTokens,
     cache_creation: { ephemeral_5m_input_tokens: answer.cacheWriteTokens, ephemeral_1h_input_tokens: 0 },
     output_tokens: outputTokens,
+    output_tokens_details: reasoningTokens === 0 ? null : { thinking_tokens: reasoningTokens },
     service_tier: 'standard',
   }
 }

@@ -91,6 +91,7 @@ describe('messages', () => {
     const streamed = await client.messages.stream(ask('hi', 'reasoner')).finalMessage()
     expect(whole.content.map((block) => block.type)).toEqual(['thinking', 'text'])
     expect(streamed.content).toEqual(whole.content)
+    expect(whole.usage.output_tokens_details?.thinking_tokens).toBe(whole.usage.output_tokens - 1)
   })
 
   it('count cached tokens beside input_tokens', async () => {

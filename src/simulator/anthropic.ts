@@ -154,7 +154,9 @@ function toMessage(call: Call, answer: Answer): object {
     content: choice === undefined ? [] : toContent(choice),
     stop_reason: toStopReason(choice),
     stop_sequence: choice?.stopSequence ?? null,
-    ...(call.faults['no-usage'] ? {} : { usage: toMessageUsage(answer, answer.outputTokens) }),
+    ...(call.faults['no-usage']
+      ? {}
+      : { usage: toMessageUsage(answer, answer.outputTokens, answer.reasoningTokens) }),
   }
 }
 

@@ -91,10 +91,14 @@ function pairingId(part: JsonObject): string {
   return toText(part.name)
 }
 
-/** A result is an object here. A single text in it is the result that other formats send bare. */
+/**
+ * A result is an object here. A single text in it is the result that other formats send bare; Vercel's AI SDK
+ * puts the tool's name beside it.
+ */
 function resultText(response: unknown): string {
   if (!isObject(response)) return toText(response)
-  const values = Object.values(response)
+  const { name: _, ...fields } = response
+  const values = Object.values(fields)
   const only = values[0]
   return values.length === 1 && typeof only === 'string' ? only : JSON.stringify(response)
 }
