@@ -53,6 +53,10 @@ describe('fromEmbeddingReply()', () => {
     })
   })
 
+  it('reads the one vector of embedContent', () => {
+    expect(fromEmbeddingReply({ embedding: { values: [1] } }, 'm', 1).vectors).toEqual([[1]])
+  })
+
   it.each([[{}], [{ embeddings: [] }], [{ embeddings: [{}] }], [{ embeddings: [{ values: ['1'] }] }]])(
     'throws upstream_error for %j',
     (body) => {

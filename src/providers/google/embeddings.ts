@@ -45,14 +45,20 @@ export function toEmbeddingRequest(request: EmbeddingRequest, target: ChatTarget
  * @throws GatewayError `upstream_error` where a vector is missing
  */
 export function fromEmbeddingReply(body: unknown, model: string, inputs: number): EmbeddingReply {
-  const embeddings = isObject(body) && Array.isArray(body.embeddings) ? body.embeddings : []
-  const vectors = embeddings.map(toVector)
+  const vectors = embeddingsOf(body).map(toVector)
   if (vectors.length !== inputs) {
     throw new GatewayError('upstream_error', {
       message: `The provider answered with ${vectors.length} vectors for ${inputs} inputs.`,
     })
   }
   return { model, vectors, usage: usageOf(body) }
+}
+
+/** `embedContent`, which a forwarded call may have been, answers with one `embedding`. */
+function embeddingsOf(body: unknown): readonly unknown[] {
+  if (!isObject(body)) return []
+  if (Array.isArray(body.embeddings)) return body.embeddings
+  return isObject(body.embedding) ? [body.embedding] : []
 }
 
 function toVector(embedding: unknown): readonly number[] {

@@ -13,8 +13,9 @@ export const googleKind: ProviderKind<GoogleTraits> = {
   envBaseUrls: ['GOOGLE_GEMINI_BASE_URL'],
   pricesId: 'google',
   traits: { thinking: THINKING_DEFAULT },
-  // Levels and budgets: https://ai.google.dev/gemini-api/docs/thinking; penalties:
-  // https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/gemini/3-5-flash-lite (both read 2026-11-20).
+  // Levels: the pages of the models under https://docs.cloud.google.com/gemini-enterprise-agent-platform/models;
+  // budgets: https://ai.google.dev/gemini-api/docs/thinking (2.5 Pro cannot stop thinking); penalties:
+  // https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/gemini/3-5-flash-lite (read 2026-11-21).
   traitsByModel: [
     { model: /^(gemini-(1|2\.0)|gemma|learnlm)/, traits: { thinking: { control: 'none' } } },
     { model: /^gemini-2\.5/, traits: { thinking: { control: 'budget', tokensMin: 0 } } },

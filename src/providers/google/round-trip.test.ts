@@ -41,15 +41,13 @@ const textPart = someText.map((value): Part => ({ type: 'text', text: value }))
 const image = fc
   .base64String({ minLength: 4 })
   .map((data): Part => ({ type: 'image', source: { kind: 'base64', mediaType: 'image/png', data } }))
-const sound = fc
-  .base64String({ minLength: 4 })
-  .map(
-    (data): Part => ({
-      type: 'audio',
-      source: { kind: 'base64', mediaType: 'audio/wav', data },
-      encoding: 'wav',
-    }),
-  )
+const sound = fc.base64String({ minLength: 4 }).map(
+  (data): Part => ({
+    type: 'audio',
+    source: { kind: 'base64', mediaType: 'audio/wav', data },
+    encoding: 'wav',
+  }),
+)
 const thought = fc.tuple(someText, fc.option(signature, { nil: undefined })).map(
   ([value, signed]): Part => ({
     type: 'reasoning',

@@ -25,7 +25,7 @@ export interface ContentsOptions {
 
 /**
  * Stands for the signature of a call that Gemini did not make itself: without one, Gemini 3 refuses the turn with
- * a 400 (https://ai.google.dev/gemini-api/docs/thought-signatures, read 2026-11-20).
+ * a 400 (https://ai.google.dev/gemini-api/docs/thought-signatures, read 2026-11-21).
  */
 const UNSIGNED = 'skip_thought_signature_validator'
 

@@ -40,13 +40,11 @@ function toResponseFormat(format: ResponseFormat): Record<string, unknown> {
     case 'json':
       return { responseMimeType: 'application/json' }
     case 'json-schema': {
-      const schema = toGoogleSchema(format.schema, 'response_format.json_schema.schema')
       // The name is a label of OpenAI's; what describes the whole belongs to the schema here.
-      const described = { description: schema.description ?? format.description }
-      return {
-        responseMimeType: 'application/json',
-        responseJsonSchema: compact({ ...schema, ...described }),
-      }
+      const description = format.schema.description ?? format.description
+      const schema = compact({ ...format.schema, description })
+      const responseJsonSchema = toGoogleSchema(schema, 'response_format.json_schema.schema')
+      return { responseMimeType: 'application/json', responseJsonSchema }
     }
   }
 }

@@ -345,6 +345,21 @@ describe('toRequest()', () => {
     expect(write({ toolChoice: { type: 'none' } }).body).not.toHaveProperty('toolConfig')
   })
 
+  it('moves definitions of older drafts to where Google looks for them', () => {
+    const parameters = {
+      type: 'object',
+      properties: { definitions: { $ref: '#/definitions/A' }, b: { anyOf: [], $ref: '#/definitions/A' } },
+      definitions: { A: { type: 'string' } },
+    }
+    expect(JSON.stringify(write({ tools: [{ name: 'f', parameters }] }).body.tools)).toContain(
+      JSON.stringify({
+        type: 'object',
+        properties: { definitions: { $ref: '#/$defs/A' }, b: { anyOf: [], $ref: '#/$defs/A' } },
+        $defs: { A: { type: 'string' } },
+      }),
+    )
+  })
+
   it('refuses a schema of endless depth', () => {
     let schema: Record<string, unknown> = {}
     for (let depth = 0; depth < 5000; depth++) schema = { items: schema }

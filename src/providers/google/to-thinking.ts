@@ -3,8 +3,8 @@ import type { Thinking } from './traits.ts'
 import type { WarningList } from './warnings.ts'
 
 /**
- * Budgets for OpenAI's efforts, as Google's own OpenAI-compatible API chooses them
- * (https://ai.google.dev/gemini-api/docs/openai, read 2026-11-20): 1K, 8K and 24K.
+ * Budgets for OpenAI's efforts: those that Google's own OpenAI-compatible API chose when it began to take efforts,
+ * 1K, 8K and 24K (https://x.com/OfficialLoganK/status/1915934863527420398, https://ai.google.dev/gemini-api/docs/openai).
  */
 const BUDGETS: Readonly<Record<string, number>> = { minimal: 1024, low: 1024, medium: 8192, high: 24576 }
 

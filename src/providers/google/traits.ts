@@ -14,7 +14,10 @@ export interface GoogleTraits extends ChatTraits {
   readonly thinking?: Thinking
 }
 
-/** Every model that takes a level takes these (https://ai.google.dev/gemini-api/docs/thinking, read 2026-11-20). */
+/**
+ * What models take that take levels at all, as for Gemini 3.8 Flash
+ * (https://docs.cloud.google.com/vertex-ai/generative-ai/docs/thinking, read 2026-11-21).
+ */
 export const LEVELS = ['low', 'medium', 'high'] as const
 
 /** What holds for a model that no row describes: new models take levels. */

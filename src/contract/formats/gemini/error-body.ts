@@ -1,6 +1,6 @@
 import { ERRORS } from '../../../core/errors.ts'
 
-/** HTTP statuses of google.rpc.Code (https://cloud.google.com/apis/design/errors, read 2026-11-20). */
+/** HTTP statuses of google.rpc.Code (google/rpc/code.proto, read 2026-11-21). */
 const STATUSES = new Map([
   ['INVALID_ARGUMENT', 400],
   ['FAILED_PRECONDITION', 400],

@@ -16,7 +16,7 @@ export function invalidField(path: string, message: string): GatewayError {
  * Reads the fields of one JSON object and remembers which ones were read.
  *
  * Google's API takes every field as `lowerCamelCase` and as its `snake_case` original, and `null` as absent
- * (https://protobuf.dev/programming-guides/json/, read 2026-11-20): so does this.
+ * (https://protobuf.dev/programming-guides/json/, read 2026-11-21): so does this.
  */
 export interface FieldReader {
   readonly source: JsonObject
