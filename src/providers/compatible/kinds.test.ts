@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { findProvider } from '@pydantic/genai-prices'
 import { describe, expect, it } from 'vitest'
 import { traitsOf } from '../provider-kind.ts'
@@ -61,6 +62,15 @@ describe('compatibleKinds', () => {
       if (row.free === true) expect(row.baseUrl).toContain('127.0.0.1')
     },
   )
+
+  it('compatibleKinds and docs/providers.md name the same providers, hosts and keys', () => {
+    const page = readFileSync(new URL('../../../docs/providers.md', import.meta.url), 'utf8')
+    for (const { name, title, baseUrl, envKeys } of compatibleKinds) {
+      const line = page.split('\n').find((row) => row.startsWith(`| \`${name}\` | ${title} |`))
+      expect(line, name).toContain(baseUrl === undefined ? 'yours' : baseUrl.replace('https://', ''))
+      for (const key of envKeys) expect(line).toContain(`\`${key}\``)
+    }
+  })
 
   it('traitsOf() adds up what models refuse and lets later rows win', () => {
     const xai = kind('xai')
