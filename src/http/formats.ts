@@ -3,6 +3,7 @@ import type { EmbeddingFormat } from '../contract/embeddings.ts'
 import type { ChatFormat } from '../contract/format.ts'
 import { chatFormat } from '../contract/formats/chat/chat-format.ts'
 import { completionsFormat } from '../contract/formats/completions/completions-format.ts'
+import { assertTranslatable as requireTranslatableCompletions } from '../contract/formats/completions/parse-request.ts'
 import { embeddingsFormat } from '../contract/formats/embeddings.ts'
 import {
   parseCountTokens,
@@ -49,6 +50,7 @@ export function chatReaderOf(format: CallFormat, operation: Operation): Pick<Cha
 
 // What forwarded bodies may hold and translated ones may not, by the format that has it.
 const TRANSLATABLE: Partial<Record<CallFormat, (request: ChatRequest) => void>> = {
+  completions: requireTranslatableCompletions,
   responses: requireTranslatableResponses,
   messages: requireTranslatableMessages,
   gemini: requireTranslatableGemini,

@@ -39,6 +39,8 @@ export interface ProviderKind<Traits extends ChatTraits = ChatTraits> {
   readonly envBaseUrls?: readonly string[]
   /** Path that follows a base URL which ends at its host: Azure hands out bare endpoints. */
   readonly basePath?: string
+  /** `basePath` follows any base URL without a version at its end, as this provider's own clients have it. */
+  readonly basePathAlways?: boolean
   /** Id of the provider in genai-prices: its prices, and the bare model names it is known to serve. */
   readonly pricesId?: string
   /** The price is known to be zero: a server of one's own. */

@@ -64,7 +64,7 @@ export function createProvider(name: string, kind: ProviderKind, settings: Provi
     kind,
     settings,
     transport,
-    basePath: base.pathname.replace(/\/+$/, ''),
+    basePath: basePathOf(kind, base),
     defaultHeaders: { 'user-agent': 'gatehouse', ...lowerCase(kind.staticHeaders ?? {}) },
     fixedHeaders,
     traits(model) {
@@ -78,6 +78,15 @@ export function createProvider(name: string, kind: ProviderKind, settings: Provi
     },
     close: () => transport.close(),
   }
+}
+
+const VERSION_AT_END = /\/v\d+\w*$/
+
+/** @returns the path of a base URL, completed as far as this kind's own clients would complete it */
+function basePathOf(kind: ProviderKind, base: URL): string {
+  const path = base.pathname.replace(/\/+$/, '')
+  const isComplete = path !== '' && (kind.basePathAlways !== true || VERSION_AT_END.test(path))
+  return isComplete ? path : path + (kind.basePath ?? '')
 }
 
 function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {

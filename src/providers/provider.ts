@@ -66,6 +66,11 @@ export interface Dialect<State = unknown> {
    * An end of stream without the dialect's terminator is noticed by the caller: no `reply-end` was returned.
    */
   fromEvent(state: State, frame: SseFrame): StreamEvent[]
+  /**
+   * At the end of the bytes, where a provider may leave the dialect's terminator out: what the state shows to be
+   * complete.
+   */
+  fromEnd?(state: State): StreamEvent[]
   fromError(status: number, body: unknown): UpstreamFailure
   /** Usage of a complete reply, without decoding the rest: what the ledger needs of forwarded bytes. */
   usageOf(body: unknown): Usage

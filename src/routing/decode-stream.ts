@@ -16,6 +16,9 @@ export interface DecodeOptions {
   readonly onEnd: (error: GatewayError | undefined) => void
 }
 
+/** What an end without a terminator adds to forwarded bytes. */
+const NOTHING = new Uint8Array()
+
 /**
  * Reads a provider's stream as frames. However it breaks, it ends in an `error` event and never as if complete;
  * whoever stops reading early closes the connection to the provider.
@@ -28,7 +31,14 @@ export async function* decodeStream(options: DecodeOptions): AsyncGenerator<read
   let failure: GatewayError | undefined
 
   function step(frame: SseFrame): ReplyFrame {
-    const events = dialect.fromEvent(state, frame)
+    return note(dialect.fromEvent(state, frame), keepRaw ? frame.raw : undefined)
+  }
+
+  function lastWords(): ReplyFrame {
+    return note(dialect.fromEnd?.(state) ?? [], keepRaw ? NOTHING : undefined)
+  }
+
+  function note(events: readonly StreamEvent[], raw: Uint8Array | undefined): ReplyFrame {
     for (const event of events) {
       onEvent(event)
       if (event.type === 'reply-end') complete = true
@@ -39,7 +49,7 @@ export async function* decodeStream(options: DecodeOptions): AsyncGenerator<read
         })
       }
     }
-    return { raw: keepRaw ? frame.raw : undefined, events }
+    return { raw, events }
   }
 
   try {
@@ -49,6 +59,7 @@ export async function* decodeStream(options: DecodeOptions): AsyncGenerator<read
     }
     const rest = framer.flush()
     if (rest.length > 0) yield rest.map(step)
+    if (!complete && failure === undefined) yield [lastWords()]
     if (!complete && failure === undefined) {
       throw new GatewayError('upstream_error', {
         message: 'The provider ended the stream before the reply was complete.',

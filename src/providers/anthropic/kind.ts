@@ -9,6 +9,8 @@ export const anthropicKind: ProviderKind<AnthropicTraits> = {
   auth: { header: 'x-api-key' },
   staticHeaders: { 'anthropic-version': '2023-06-01' },
   baseUrl: 'https://api.anthropic.com/v1',
+  basePath: '/v1',
+  basePathAlways: true,
   envKeys: ['ANTHROPIC_API_KEY'],
   envBaseUrls: ['ANTHROPIC_BASE_URL'],
   pricesId: 'anthropic',

@@ -45,6 +45,7 @@ export const MAKER_KINDS: readonly CompatibleKind[] = [
     baseUrl: 'https://api.openai.com/v1',
     envKeys: ['OPENAI_API_KEY'],
     envBaseUrls: ['OPENAI_BASE_URL'],
+    basePath: '/v1',
     pricesId: 'openai',
     traits: OPENAI_TRAITS,
     traitsByModel: OPENAI_MODELS,

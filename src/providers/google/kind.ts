@@ -9,6 +9,8 @@ export const googleKind: ProviderKind<GoogleTraits> = {
   formats: ['gemini'],
   auth: { header: 'x-goog-api-key' },
   baseUrl: 'https://generativelanguage.googleapis.com/v1beta',
+  basePath: '/v1beta',
+  basePathAlways: true,
   envKeys: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'],
   envBaseUrls: ['GOOGLE_GEMINI_BASE_URL'],
   pricesId: 'google',
