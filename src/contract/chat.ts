@@ -195,9 +195,13 @@ export interface Usage {
   readonly cachedInputTokens?: number | undefined
   /** Input tokens written to the provider's prompt cache. */
   readonly cacheWriteTokens?: number | undefined
+  /** Part of `cacheWriteTokens` that is kept for an hour (Anthropic's `ephemeral_1h_input_tokens`): it costs more. */
+  readonly cacheWriteLongTokens?: number | undefined
   readonly reasoningTokens?: number | undefined
   readonly inputAudioTokens?: number | undefined
   readonly outputAudioTokens?: number | undefined
+  readonly inputImageTokens?: number | undefined
+  readonly outputImageTokens?: number | undefined
 }
 
 export type FinishReason = 'stop' | 'length' | 'tool-calls' | 'content-filter' | 'refusal' | 'pause' | 'other'

@@ -1,7 +1,8 @@
 import { calcPrice, type Provider, waitForUpdate } from '@pydantic/genai-prices'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type BillableUsage, costOf, isComplete, ratesFor } from './cost.ts'
+import type { Usage } from '../contract/chat.ts'
+import { costOf, isComplete, ratesFor } from './cost.ts'
 import type { Rates } from './price-rates.ts'
 import { createPriceBook, type ResolvedPrice } from './prices.ts'
 
@@ -40,7 +41,7 @@ const soundUsage = fc
     outputImage: count,
   })
   .map(
-    (said): Required<BillableUsage> => ({
+    (said): Required<Usage> => ({
       inputTokens: said.plain + said.cached + said.write + said.long + said.audio + said.image,
       cachedInputTokens: said.cached,
       cacheWriteTokens: said.write + said.long,
@@ -55,7 +56,7 @@ const soundUsage = fc
   )
 
 const wildNumber = fc.oneof(count, fc.double(), fc.integer(), fc.constant(undefined))
-const wildUsage: fc.Arbitrary<BillableUsage> = fc.record({
+const wildUsage: fc.Arbitrary<Usage> = fc.record({
   inputTokens: wildNumber,
   cachedInputTokens: wildNumber,
   cacheWriteTokens: wildNumber,
@@ -69,9 +70,9 @@ const wildUsage: fc.Arbitrary<BillableUsage> = fc.record({
 })
 
 /** The same cost by another way: fractions of dollars per million in whole numbers, no doubles. */
-function costByWholeNumbers(usage: Required<BillableUsage>, price: ResolvedPrice): bigint {
+function costByWholeNumbers(usage: Required<Usage>, price: ResolvedPrice): bigint {
   const said = Object.fromEntries(Object.entries(usage).map(([name, value]) => [name, BigInt(value ?? 0)]))
-  const of = (name: keyof BillableUsage): bigint => said[name] ?? 0n
+  const of = (name: keyof Usage): bigint => said[name] ?? 0n
   const rates = ratesFor(price, usage.inputTokens ?? 0)
   const at = (name: keyof Rates): bigint => BigInt(rates[name])
   const inputParts =
@@ -138,7 +139,7 @@ describe('costOf()', () => {
         const price = priceOf(provider, model)
         // genai-prices refuses to price images or sound with a price of their own next to a cache unless told how
         // much of them was cached, and knows no hour-long cache where the row has no price for one.
-        const usage: Required<BillableUsage> = { ...said, cacheWriteLongTokens: 0 }
+        const usage: Required<Usage> = { ...said, cacheWriteLongTokens: 0 }
         const theirs = calcPrice(
           {
             input_tokens: usage.inputTokens,
@@ -197,9 +198,9 @@ describe('costOf()', () => {
     fc.assert(
       fc.property(anyPrice, soundUsage, soundUsage, (price, one, other) => {
         fc.pre(price.tiers.length === 0)
-        const sum = (name: keyof BillableUsage) => (one[name] ?? 0) + (other[name] ?? 0)
+        const sum = (name: keyof Usage) => (one[name] ?? 0) + (other[name] ?? 0)
         const both = Object.fromEntries(
-          (Object.keys(one) as (keyof BillableUsage)[]).map((name) => [name, sum(name)]),
+          (Object.keys(one) as (keyof Usage)[]).map((name) => [name, sum(name)]),
         )
         const apart = costOf(one, price) + costOf(other, price) - price.requestPico / 1000
         expect(Math.abs(costOf(both, price) - apart)).toBeLessThanOrEqual(1)

@@ -3,14 +3,6 @@ import { picoToNano } from '../core/money.ts'
 import { FREE_RATES, type Rates } from './price-rates.ts'
 import type { ResolvedPrice } from './prices.ts'
 
-/** Usage with the parts that only some providers report and that have prices of their own. */
-export interface BillableUsage extends Usage {
-  /** Part of `cacheWriteTokens` that is kept for an hour (Anthropic's `ephemeral_1h_input_tokens`). */
-  readonly cacheWriteLongTokens?: number | undefined
-  readonly inputImageTokens?: number | undefined
-  readonly outputImageTokens?: number | undefined
-}
-
 /** A hundred times the longest context on sale: a larger count is a provider's mistake. */
 const TOKENS_MAX = 1_000_000_000
 
@@ -23,7 +15,7 @@ export function isComplete(usage: Usage): boolean {
  * @returns what the tokens of one call cost, in nano-dollars: the parts at their prices, summed in pico-dollars and
  *   rounded once. A count that is missing, negative or no number costs nothing
  */
-export function costOf(usage: BillableUsage, price: ResolvedPrice): number {
+export function costOf(usage: Usage, price: ResolvedPrice): number {
   const parts = split(usage)
   const rates = ratesFor(price, inputOf(parts))
   let pico = price.requestPico
@@ -50,7 +42,7 @@ const PARTS = Object.keys(FREE_RATES) as readonly (keyof Rates)[]
  * Parts are charged in full, and their whole is at least their sum. Where they do not fit beside each other, some
  * audio or images came from the cache as well: those are charged as cached.
  */
-function split(usage: BillableUsage): Split {
+function split(usage: Usage): Split {
   const cached = tokens(usage.cachedInputTokens)
   const writeLong = tokens(usage.cacheWriteLongTokens)
   const write = Math.max(tokens(usage.cacheWriteTokens), writeLong)

@@ -133,7 +133,6 @@ function notFound(model: string, names: readonly string[]): GatewayError {
   const bare = shown.slice(shown.lastIndexOf('/') + 1).toLowerCase()
   const nearest = [...new Set(names)]
     .map((name) => ({ name, far: distance(bare, name.slice(name.lastIndexOf('/') + 1).toLowerCase()) }))
-    .filter(({ name, far }) => far <= Math.max(2, Math.ceil(Math.max(name.length, bare.length) / 2)))
     .sort((first, second) => first.far - second.far || first.name.localeCompare(second.name))
     .slice(0, SUGGESTIONS_MAX)
     .map(({ name }) => `\`${name}\``)

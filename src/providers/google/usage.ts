@@ -24,8 +24,10 @@ export function fromUsageMetadata(metadata: unknown): Usage {
     outputTokens,
     cachedInputTokens: count(metadata, 'cachedContentTokenCount'),
     reasoningTokens: thoughts,
-    inputAudioTokens: audioOf(metadata.promptTokensDetails),
-    outputAudioTokens: audioOf(metadata.candidatesTokensDetails),
+    inputAudioTokens: modalityOf(metadata.promptTokensDetails, 'AUDIO'),
+    outputAudioTokens: modalityOf(metadata.candidatesTokensDetails, 'AUDIO'),
+    inputImageTokens: modalityOf(metadata.promptTokensDetails, 'IMAGE'),
+    outputImageTokens: modalityOf(metadata.candidatesTokensDetails, 'IMAGE'),
   })
 }
 
@@ -43,11 +45,11 @@ function sum(first: number | undefined, second: number | undefined): number | un
   return first === undefined && second === undefined ? undefined : (first ?? 0) + (second ?? 0)
 }
 
-function audioOf(details: unknown): number | undefined {
+function modalityOf(details: unknown, modality: 'AUDIO' | 'IMAGE'): number | undefined {
   if (!Array.isArray(details)) return undefined
-  const audio = details.filter(isObject).filter((detail) => detail.modality === 'AUDIO')
-  // Where only other modalities are listed nothing is said about sound worth a line in the books.
-  return audio.length === 0
+  const rows = details.filter(isObject).filter((detail) => detail.modality === modality)
+  // Where only other modalities are listed nothing is said about this one worth a line in the books.
+  return rows.length === 0
     ? undefined
-    : audio.reduce((tokens, detail) => tokens + (count(detail, 'tokenCount') ?? 0), 0)
+    : rows.reduce((tokens, detail) => tokens + (count(detail, 'tokenCount') ?? 0), 0)
 }

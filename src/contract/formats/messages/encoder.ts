@@ -2,6 +2,7 @@ import { type ChatRequest, mergeUsage, type StreamEvent, type Usage } from '../.
 import type { RequestContext, StreamEncoder } from '../../format.ts'
 import { BlockWriter } from './block-writer.ts'
 import { toErrorBody, toStreamErrorType } from './error-body.ts'
+import { estimateInput } from './estimate-input.ts'
 import { toFrame } from './frame.ts'
 import { isFields } from './read-fields.ts'
 import { type Finish, toStopReason } from './stop-reason.ts'
@@ -13,14 +14,16 @@ export const HEARTBEAT = 'event: ping\ndata: {"type": "ping"}\n\n'
 
 export interface MessagesContext extends RequestContext {
   /**
-   * Our own count of the input. Clients take a message's input tokens from `message_start` (Claude Code does:
-   * https://github.com/vercel/ai/issues/17326), when most other providers have not said them yet.
+   * Our own count of the input, where there is a better one than its length gives. Clients take a message's input
+   * tokens from `message_start` (Claude Code does: https://github.com/vercel/ai/issues/17326), when most other
+   * providers have not said them yet.
    */
   readonly inputTokensEstimate?: number | undefined
 }
 
 /** Writes one stream of this format, choice 0 of it. */
 export class MessagesEncoder implements StreamEncoder {
+  private readonly request: ChatRequest
   private readonly context: MessagesContext
   private readonly blocks = new BlockWriter()
   /** What waits for the next event, which may bring the usage that belongs into `message_start`. */
@@ -31,7 +34,8 @@ export class MessagesEncoder implements StreamEncoder {
   private calledTools = false
   private ended = false
 
-  constructor(_request: ChatRequest, context: MessagesContext) {
+  constructor(request: ChatRequest, context: MessagesContext) {
+    this.request = request
     this.context = context
   }
 
@@ -87,7 +91,9 @@ export class MessagesEncoder implements StreamEncoder {
     if (start === undefined) return ''
     this.start = undefined
     const envelope = toEnvelope(start.id, start.model, this.context)
-    const known = { ...this.usage, inputTokens: this.usage.inputTokens ?? this.context.inputTokensEstimate }
+    const inputTokens =
+      this.usage.inputTokens ?? this.context.inputTokensEstimate ?? estimateInput(this.request)
+    const known = { ...this.usage, inputTokens }
     const usage = isFields(envelope.usage) ? { ...envelope.usage, ...toMessagesUsage(known) } : {}
     return toFrame('message_start', { type: 'message_start', message: { ...envelope, usage } })
   }

@@ -11,12 +11,14 @@ export function fromMessagesUsage(wire: unknown): Usage {
   const uncached = tokens(wire.input_tokens)
   const cached = tokens(wire.cache_read_input_tokens)
   const written = tokens(wire.cache_creation_input_tokens)
+  const creation = isFields(wire.cache_creation) ? wire.cache_creation : {}
   const details = isFields(wire.output_tokens_details) ? wire.output_tokens_details : {}
   return {
     inputTokens: uncached === undefined ? undefined : uncached + (cached ?? 0) + (written ?? 0),
     outputTokens: tokens(wire.output_tokens),
     cachedInputTokens: cached,
     cacheWriteTokens: written,
+    cacheWriteLongTokens: tokens(creation.ephemeral_1h_input_tokens),
     reasoningTokens: tokens(details.thinking_tokens),
   }
 }
