@@ -33,6 +33,7 @@ export interface Server {
 // Node's own default, named here because `docs/errors.md` promises it.
 const HEADER_BYTES_MAX = 16 * 1024
 const HEADERS_TIMEOUT_MS = 30_000
+const DRAIN_SWEEP_MS = 100
 
 /** One port: the data plane, the control API and the pages for people. */
 export async function createServer(gateway: Gateway): Promise<Server> {
@@ -90,12 +91,14 @@ export async function createServer(gateway: Gateway): Promise<Server> {
         () => app.server.closeAllConnections(),
         gateway.config.server.drainSeconds * 1000,
       )
-      timer.unref()
+      // A connection whose call ends while we drain would stay open until its client lets go of it.
+      const sweep = setInterval(() => app.server.closeIdleConnections(), DRAIN_SWEEP_MS)
       try {
         // Closes the listener and idle connections; resolves when the last call in flight is answered.
         await app.close()
       } finally {
         clearTimeout(timer)
+        clearInterval(sweep)
         heartbeats.close()
       }
     },
