@@ -12,5 +12,9 @@ export const SILENT_LOGGER: Logger = { debug() {}, info() {}, warn() {}, error()
 
 /** @returns a logger that writes one JSON object a line to standard error, so that output stays for people */
 export function createLogger(level: 'debug' | 'info' | 'warn' | 'error'): Logger {
-  return pino({ level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2))
+  const { err } = pino.stdSerializers
+  return pino(
+    { level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime, serializers: { error: err, cause: err } },
+    pino.destination(2),
+  )
 }
