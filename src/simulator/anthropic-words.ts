@@ -11,7 +11,7 @@ export function toStopReason(choice: AnswerChoice | undefined): string {
 
 /**
  * `input_tokens` is what is left beside the two cache figures: the three add up to the prompt.
- * https://docs.claude.com/en/docs/build-with-claude/prompt-caching (read 2026-11)
+ * https://docs.claude.com/en/docs/build-with-claude/prompt-caching
  */
 export function toMessageUsage(answer: Answer, outputTokens: number, reasoningTokens: number): object {
   return {

@@ -172,7 +172,7 @@ function toMessage(choice: AnswerChoice): object {
     refusal: null,
     annotations: [],
     // The chat format has no field for thoughts; this is DeepSeek's, which most clients read.
-    // https://api-docs.deepseek.com/guides/reasoning_model (read 2026-11)
+    // https://api-docs.deepseek.com/guides/reasoning_model
     ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
     ...(calls.length === 0
       ? {}

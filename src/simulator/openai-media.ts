@@ -81,7 +81,7 @@ export function answerSpeech(call: Call): SimulatedReply {
   }
 }
 
-/** http://soundfile.sapp.org/doc/WaveFormat/ (read 2026-11) */
+/** http://soundfile.sapp.org/doc/WaveFormat/ */
 function toSilence(samples: number): Buffer {
   const wave = Buffer.alloc(44 + samples * 2)
   wave.write('RIFF', 0)
