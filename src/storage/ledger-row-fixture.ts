@@ -1,0 +1,40 @@
+import type { LedgerRow } from '../ledger/ports.ts'
+
+/** @returns a plausible final row, for tests; `given` replaces what matters to them */
+export function ledgerRow(given: Partial<LedgerRow> & { readonly id: string }): LedgerRow {
+  return {
+    requestId: `req-${given.id}`,
+    attempt: 1,
+    final: true,
+    organizationId: 'org-fixture',
+    teamId: null,
+    keyId: 'key-1',
+    userId: null,
+    sessionId: null,
+    tags: {},
+    provider: 'openai',
+    model: 'gpt-4o',
+    requestedModel: 'chat',
+    operation: 'chat',
+    task: null,
+    format: 'chat',
+    stream: false,
+    status: 200,
+    errorCode: null,
+    tokensInput: 200,
+    tokensOutput: 50,
+    tokensCached: 0,
+    tokensCacheWrite: null,
+    tokensReasoning: null,
+    costNanoUsd: 1_000_000,
+    priceVersion: '2026-11-01',
+    estimated: false,
+    cache: 'miss',
+    latencyMs: 512.25,
+    firstTokenMs: null,
+    overheadMs: 0.31,
+    waterfall: null,
+    createdAt: new Date('2026-11-20T10:00:00.000Z'),
+    ...given,
+  }
+}
