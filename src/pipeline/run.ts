@@ -49,17 +49,13 @@ export async function run(
       if (reply !== undefined) break
     }
     reply ??= await call(exchange)
+    reply = relayed(reply)
   } catch (thrown) {
+    if (reply !== undefined) await letGo(reply)
     const error = toGatewayError(thrown)
     const kind = error.code === 'client_closed' ? 'cancelled' : 'failed'
     await settle({ kind, status: error.spec.status, error, endedMs: clock.monotonicMs() })
     throw error
-  }
-
-  if (reply.kind === 'stream') {
-    let events = reply.events
-    for (let i = entered - 1; i >= 0; i--) events = stages[i]?.relay?.(events, exchange) ?? events
-    if (events !== reply.events) reply = { ...reply, events }
   }
 
   const { status } = reply
@@ -70,6 +66,14 @@ export async function run(
       ended ??= settle({ kind, status, error, endedMs: clock.monotonicMs() })
       return ended
     },
+  }
+
+  /** A stream wrapped by every stage that began. */
+  function relayed(whole: Reply): Reply {
+    if (whole.kind !== 'stream') return whole
+    let events = whole.events
+    for (let i = entered - 1; i >= 0; i--) events = stages[i]?.relay?.(events, exchange) ?? events
+    return events === whole.events ? whole : { ...whole, events }
   }
 
   async function settle(outcome: Outcome): Promise<void> {
@@ -83,5 +87,15 @@ export async function run(
         options.onSettleError(stage.name, error)
       }
     }
+  }
+}
+
+/** Closes a stream that nobody will read, so that it does not hold its connection. */
+async function letGo(reply: Reply): Promise<void> {
+  if (reply.kind !== 'stream') return
+  try {
+    await reply.events[Symbol.asyncIterator]().return?.()
+  } catch {
+    // The call has failed already, and by something else.
   }
 }
