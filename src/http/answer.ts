@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RequestContext, StreamEncoder } from '../contract/format.ts'
-import { arrayHeartbeat, createArrayEncoder } from '../contract/formats/gemini/encoder.ts'
+import { createArrayEncoder } from '../contract/formats/gemini/encoder.ts'
 import type { Operation } from '../contract/operation.ts'
 import { GatewayError, toGatewayError } from '../core/errors.ts'
 import type { Gateway } from '../gateway.ts'
@@ -8,7 +8,7 @@ import type { Exchange } from '../pipeline/exchange.ts'
 import type { Reply } from '../pipeline/reply.ts'
 import type { Running } from '../pipeline/run.ts'
 import { type ErrorFamily, toErrorReply } from './error-reply.ts'
-import { chatFormatOf, embeddingFormatOf, toTokenCountBody } from './formats.ts'
+import { chatFormatOf, embeddingFormatOf, heartbeatOf, toTokenCountBody } from './formats.ts'
 import type { Heartbeats, Pulse } from './heartbeat.ts'
 import { type RouteFacts, readIncoming } from './read-incoming.ts'
 import { toResponseHeaders } from './response-headers.ts'
@@ -99,10 +99,11 @@ export function createAnswerer(gateway: Gateway, heartbeats: Heartbeats): Answer
       (encoder ??= arrayStream
         ? createArrayEncoder(incoming.chat(), context)
         : format.createEncoder(incoming.chat(), context))
+    const heartbeat = heartbeatOf(format, visit.request.headers, arrayStream)
     const pulse: Pulse = heartbeats.start(() => {
       if (response.destroyed || response.writableNeedDrain) return
       writeHead({})
-      response.write(arrayStream ? arrayHeartbeat : format.heartbeat)
+      response.write(heartbeat)
     })
 
     function writeHead(headers: Record<string, string>): void {

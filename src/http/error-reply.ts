@@ -46,6 +46,8 @@ export function anthropicErrorType(status: number): string {
 export function toErrorReply(error: GatewayError, family: ErrorFamily, requestId: string): ErrorReply {
   const { status, retryable } = error.spec
   const headers: Record<string, string> = { 'content-type': 'application/json', 'x-request-id': requestId }
+  // Anthropic's clients read the id from this header alone.
+  if (family === 'anthropic') headers['request-id'] = requestId
   const retryAfter = error.retryAfterSeconds ?? (status === 429 || status === 503 ? 1 : undefined)
   if (retryAfter !== undefined) headers['retry-after'] = String(retryAfter)
   // Official clients retry 409 and 5xx by themselves unless told not to.

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { ChatRequest } from '../contract/chat.ts'
 import type { EmbeddingFormat } from '../contract/embeddings.ts'
 import type { ChatFormat } from '../contract/format.ts'
@@ -10,6 +11,7 @@ import {
   toCountTokensReply as toGeminiCount,
 } from '../contract/formats/gemini/count-tokens.ts'
 import { geminiBatchEmbedFormat, geminiEmbedFormat } from '../contract/formats/gemini/embeddings.ts'
+import { arrayHeartbeat, formerHeartbeat } from '../contract/formats/gemini/encoder.ts'
 import { geminiFormat } from '../contract/formats/gemini/gemini-format.ts'
 import { requireTranslatable as requireTranslatableGemini } from '../contract/formats/gemini/translatable.ts'
 import { messagesFormat } from '../contract/formats/messages/format.ts'
@@ -41,6 +43,17 @@ export function chatFormatOf(format: CallFormat): ChatFormat {
   const found = CHAT_FORMATS[format]
   if (found === undefined) throw new Error(`No conversation is held in the format ${format}.`)
   return found
+}
+
+// How Google's former client names itself in `x-goog-api-client`.
+const FORMER_GOOGLE_CLIENT = /\bgenai-js\//
+
+/** @returns what keeps a silent stream open without disturbing the client that reads it */
+export function heartbeatOf(format: ChatFormat, headers: IncomingHttpHeaders, arrayStream: boolean): string {
+  if (arrayStream) return arrayHeartbeat
+  const client = headers['x-goog-api-client']
+  const isFormer = format.name === 'gemini' && typeof client === 'string' && FORMER_GOOGLE_CLIENT.test(client)
+  return isFormer ? formerHeartbeat : format.heartbeat
 }
 
 /** @returns how the body of a conversation, or of the question how long one is, is read */

@@ -6,7 +6,8 @@ import { readCredential } from './read-incoming.ts'
 
 /**
  * The list of models that this key may use, in one body that the clients of every format can read: OpenAI's
- * `data`, Anthropic's `display_name` and page marks, and Codex's `models` with `slug`.
+ * `data`, Anthropic's `display_name` and page marks, Codex's `models` with `slug`, and Google's, whose client asks
+ * for `/v1` as well.
  */
 export function registerModelRoutes(app: FastifyInstance, gateway: Gateway): void {
   function allowed(headers: Parameters<typeof readCredential>[0], ip: string): readonly string[] {
@@ -46,12 +47,13 @@ export function registerModelRoutes(app: FastifyInstance, gateway: Gateway): voi
         has_more: false,
         first_id: names[0] ?? null,
         last_id: names.at(-1) ?? null,
-        models: names.map((name) => ({ slug: name, id: name, name: `models/${name}`, display_name: name })),
+        models: names.map((name) => ({ slug: name, id: name, display_name: name, ...toGeminiModel(name) })),
       }
     })
-    app.get<{ Params: { '*': string } }>(`${prefix}/models/*`, async (request) =>
-      toModel(find(allowed(request.headers, request.ip), decodeURIComponent(request.params['*']))),
-    )
+    app.get<{ Params: { '*': string } }>(`${prefix}/models/*`, async (request) => {
+      const name = find(allowed(request.headers, request.ip), request.params['*'])
+      return { ...toModel(name), ...toGeminiModel(name) }
+    })
   }
 
   for (const prefix of ['/v1beta', '/gemini/v1beta', '/v1/v1beta', '/gemini']) {
@@ -60,7 +62,7 @@ export function registerModelRoutes(app: FastifyInstance, gateway: Gateway): voi
       models: allowed(request.headers, request.ip).map(toGeminiModel),
     }))
     app.get<{ Params: { '*': string } }>(`${prefix}/models/*`, { config }, async (request) =>
-      toGeminiModel(find(allowed(request.headers, request.ip), decodeURIComponent(request.params['*']))),
+      toGeminiModel(find(allowed(request.headers, request.ip), request.params['*'])),
     )
   }
 }

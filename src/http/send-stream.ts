@@ -35,8 +35,10 @@ export async function sendStream(options: StreamOptions): Promise<GatewayError |
       break
     }
     options.writeHead()
-    pulse.beat()
-    if (!writeFrames(options, frames)) await drained(response)
+    const { bytes, writable } = writeFrames(options, frames)
+    // What was left out breaks no silence: a provider's ping that this format cannot pass on.
+    if (bytes > 0) pulse.beat()
+    if (!writable) await drained(response)
   }
   if (response.destroyed) {
     return new GatewayError('client_closed', { message: 'The caller left before the reply was complete.' })
@@ -46,17 +48,23 @@ export async function sendStream(options: StreamOptions): Promise<GatewayError |
   return failure
 }
 
-/** @returns false where the caller reads slower than we write */
-function writeFrames(options: StreamOptions, frames: readonly ReplyFrame[]): boolean {
+/** @returns how much was written; `writable` is false where the caller reads slower than we write */
+function writeFrames(
+  options: StreamOptions,
+  frames: readonly ReplyFrame[],
+): { readonly bytes: number; readonly writable: boolean } {
   const { response } = options
   if (frames.length > 1) response.cork()
   let writable = true
+  let bytes = 0
   for (const frame of frames) {
-    const bytes = toBytes(options, frame)
-    if (bytes.length > 0) writable = response.write(bytes)
+    const written = toBytes(options, frame)
+    if (written.length === 0) continue
+    bytes += written.length
+    writable = response.write(written)
   }
   if (frames.length > 1) response.uncork()
-  return writable
+  return { bytes, writable }
 }
 
 function toBytes(options: StreamOptions, frame: ReplyFrame): Uint8Array | string {

@@ -155,8 +155,8 @@ describe('createEncoder()', () => {
     ])
   })
 
-  it('keeps the connection open at a ping', () => {
-    expect(createEncoder(REQUEST, CONTEXT).encode({ type: 'ping' })).toBe(': ping\n\n')
+  it('leaves a ping to the heartbeat of the connection', () => {
+    expect(createEncoder(REQUEST, CONTEXT).encode({ type: 'ping' })).toBe('')
   })
 })
 

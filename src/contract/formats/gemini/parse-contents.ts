@@ -149,7 +149,7 @@ function parseResult(result: FieldReader, state: ContentsState): ToolResultPart 
     parseResultMedia(readFields(part, `${result.at('parts')}[${index}]`), state),
   )
   state.unmapped.push(...result.rest())
-  const { text, isError } = readResponse(response)
+  const { text, isError } = readResponse(response, name)
   return {
     type: 'tool-result',
     callId,
@@ -161,13 +161,16 @@ function parseResult(result: FieldReader, state: ContentsState): ToolResultPart 
 
 /**
  * A response holds its result as `output` or its failure as `error`; any other object is itself the result
- * (`FunctionResponse.response` in @google/genai 3.1.0).
+ * (`FunctionResponse.response` in @google/genai 3.1.0). Google's own examples and LangChain write `result`, and
+ * Vercel's AI SDK writes `content` beside the tool's name once more (@ai-sdk/google 3.0.141).
  */
-function readResponse(response: JsonObject): { text: string; isError: boolean } {
+function readResponse(response: JsonObject, tool: string): { text: string; isError: boolean } {
   const names = Object.keys(response)
+  if (names.length === 2 && response.name === tool && 'content' in response)
+    return { text: toText(response.content), isError: false }
   const only = names.length === 1 ? names[0] : undefined
-  if (only === 'output') return { text: toText(response.output), isError: false }
   if (only === 'error') return { text: toText(response.error), isError: true }
+  if (only === 'output' || only === 'result') return { text: toText(response[only]), isError: false }
   return { text: JSON.stringify(response), isError: false }
 }
 

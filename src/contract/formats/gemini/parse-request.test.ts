@@ -129,6 +129,24 @@ describe('parseRequest()', () => {
     expect(messages[2]).toEqual({ role: 'user', content: [{ type: 'text', text: 'and?' }] })
   })
 
+  it('takes the text out of every shape that a result has in the clients', () => {
+    const textOf = (response: unknown) => {
+      const { messages } = parse({
+        contents: [
+          { role: 'model', parts: [{ functionCall: { name: 'f' } }] },
+          { role: 'user', parts: [{ functionResponse: { name: 'f', response } }] },
+        ],
+      })
+      const part = messages[1]?.content[0]
+      return part?.type === 'tool-result' ? part.content : undefined
+    }
+    for (const response of [{ output: 'x' }, { result: 'x' }, { name: 'f', content: 'x' }])
+      expect(textOf(response)).toEqual([{ type: 'text', text: 'x' }])
+    // These are results of their own.
+    for (const response of [{ name: 'Ada', content: 'x' }, { result: 'x', more: 1 }, { content: 'x' }])
+      expect(textOf(response)).toEqual([{ type: 'text', text: JSON.stringify(response) }])
+  })
+
   it('reads media, thoughts, signatures and what it has no word for', () => {
     const code = { executableCode: { language: 'PYTHON', code: 'print(1)' } }
     const { messages, unmapped } = parse({

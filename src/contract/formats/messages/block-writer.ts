@@ -154,7 +154,7 @@ export class BlockWriter {
   }
 }
 
-const EMPTY_TEXT: Fields = { type: 'text', text: '', citations: null }
+const EMPTY_TEXT: Fields = { type: 'text', text: '' }
 const THINKING: Fields = { type: 'thinking', thinking: '', signature: '' }
 
 function isComplete(block: Block): boolean {

@@ -34,7 +34,7 @@ describe('toMessagesReply()', () => {
     expect(body.content).toEqual([
       { type: 'thinking', thinking: 'hm', signature: 's' },
       { type: 'redacted_thinking', data: 'xx' },
-      { type: 'text', text: 'ok', citations: null },
+      { type: 'text', text: 'ok' },
       { type: 'tool_use', id: 't', name: 'f', input: { a: [1] }, caller },
       { type: 'tool_use', id: 'u', name: 'g', input: {}, caller },
       { type: 'tool_use', id: 'v', name: 'h', input: { arguments: '{"cut' }, caller },

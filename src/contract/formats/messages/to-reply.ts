@@ -60,7 +60,8 @@ function toBlock(part: Part): readonly Fields[] {
     // The words of a refusal stand in the text too: most clients show nothing else.
     case 'text':
     case 'refusal':
-      return part.text === '' ? [] : [{ type: 'text', text: part.text, citations: null }]
+      // Without `citations`: @ai-sdk/anthropic (3.0.138) refuses a whole message whose text has it as null.
+      return part.text === '' ? [] : [{ type: 'text', text: part.text }]
     case 'reasoning':
       return [toReasoningBlock(part)]
     case 'tool-call':
