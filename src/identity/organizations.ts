@@ -117,6 +117,7 @@ export function createOrganizations(store: IdentityStore, ring: KeyRing, now: ()
 export function toSlug(name: string): string {
   const slug = name
     .normalize('NFKD')
+    .replace(/\p{M}+/gu, '')
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .slice(0, 63)

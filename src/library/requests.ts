@@ -8,6 +8,7 @@ import type { Incoming } from '../pipeline/exchange.ts'
 export interface CallOptions {
   /** Organization that the call is booked to, by id; default: the first one. */
   readonly organizationId?: string
+  /** End user, for attribution alone: providers are not told. */
   readonly user?: string
   readonly session?: string
   readonly tags?: Readonly<Record<string, string>>
@@ -47,7 +48,7 @@ export interface EmbedRequest extends CallOptions {
 export function toChatRequest(request: CompletionRequest, stream: boolean): ChatRequest {
   const { model, messages, system, tools, toolChoice, parallelToolCalls, responseFormat, outputTokensMax } =
     request
-  const { temperature, topP, stop, seed, reasoning, user } = request
+  const { temperature, topP, stop, seed, reasoning } = request
   const turns: Message[] = typeof messages === 'string' ? [textTurn('user', messages)] : [...messages]
   return {
     model,
@@ -56,16 +57,16 @@ export function toChatRequest(request: CompletionRequest, stream: boolean): Chat
     includeUsage: true,
     unmapped: [],
     ...defined({ tools, toolChoice, parallelToolCalls, responseFormat, outputTokensMax }),
-    ...defined({ temperature, topP, stop, seed, reasoning, user }),
+    ...defined({ temperature, topP, stop, seed, reasoning }),
   }
 }
 
-export function toEmbeddingRequest({ model, input, dimensions, user }: EmbedRequest): EmbeddingRequest {
+export function toEmbeddingRequest({ model, input, dimensions }: EmbedRequest): EmbeddingRequest {
   const inputs = typeof input === 'string' ? [input] : input
   if (inputs.length === 0) {
     throw new GatewayError('invalid_request', { message: 'There is nothing to embed.', param: 'input' })
   }
-  return { model, inputs, encodingFormat: 'float', unmapped: [], ...defined({ dimensions, user }) }
+  return { model, inputs, encodingFormat: 'float', unmapped: [], ...defined({ dimensions }) }
 }
 
 export function textTurn(role: 'system' | 'user' | 'assistant', text: string): Message {
