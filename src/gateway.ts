@@ -97,6 +97,7 @@ interface Plane {
 const LEDGER_LINGER_MS = 100
 const LEDGER_BATCH_ROWS_MAX = 500
 const LEDGER_QUEUE_ROWS_MAX = 200_000
+const LEDGER_CLOSE_MS = 10_000
 
 /**
  * Joins stores, features, routing and providers into one gateway.
@@ -125,10 +126,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     batchRowsMax: LEDGER_BATCH_ROWS_MAX,
     lingerMs: LEDGER_LINGER_MS,
     queueRowsMax: LEDGER_QUEUE_ROWS_MAX,
+    closeMs: LEDGER_CLOSE_MS,
     onError: (error, waitingRows) =>
       logger.error({ error, waitingRows }, 'the ledger could not be written, trying again'),
     onLost: (rows) =>
       logger.error({ rows }, 'rows of the ledger were lost: the database has been away for too long'),
+    onRefused: (row, error) => logger.error({ error, row }, 'a row of the ledger cannot be stored'),
   })
   let simulator: { server: Simulator; url: Promise<string> } | undefined
   let plane = await buildPlane(options.config, new Map())
