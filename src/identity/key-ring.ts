@@ -16,16 +16,31 @@ export interface RingKey {
 const REFUSED =
   'The API key is not valid. Send a Gatehouse key as `Authorization: Bearer gh-…`, `x-api-key` or `x-goog-api-key`.'
 
+/** A reading of all keys that is under way. */
+export interface Reload {
+  /** Takes a key as it was read, unless it changed since the reading began: what was read may be older. */
+  put(key: ApiKey): void
+  /** Forgets every key that was neither read nor changed since. */
+  finish(): void
+}
+
 /** All keys in memory, by the hash of the key. Looking one up costs the same for ten keys and for a million. */
 export class KeyRing {
   private readonly byHash = new Map<string, RingKey>()
   private readonly hashById = new Map<string, string>()
+  /** Ids of the keys put since a reload began, while one is under way. */
+  private changed: Set<string> | undefined
 
   get size(): number {
     return this.byHash.size
   }
 
   put(key: ApiKey): void {
+    this.changed?.add(key.id)
+    this.keep(key)
+  }
+
+  private keep(key: ApiKey): void {
     const earlier = this.hashById.get(key.id)
     if (earlier !== undefined && earlier !== key.hash) this.byHash.delete(earlier)
     this.hashById.set(key.id, key.hash)
@@ -44,12 +59,24 @@ export class KeyRing {
     return keys
   }
 
-  /** Forgets every key that is not in `ids`: after a reload of everything. */
-  keepOnly(ids: ReadonlySet<string>): void {
-    for (const [id, hash] of this.hashById) {
-      if (ids.has(id)) continue
-      this.hashById.delete(id)
-      this.byHash.delete(hash)
+  /** One at a time: what an earlier one has yet to read is not held against changes any more. */
+  beginReload(): Reload {
+    const changed = new Set<string>()
+    this.changed = changed
+    const read = new Set<string>()
+    return {
+      put: (key) => {
+        read.add(key.id)
+        if (!changed.has(key.id)) this.keep(key)
+      },
+      finish: () => {
+        for (const [id, hash] of this.hashById) {
+          if (read.has(id) || changed.has(id)) continue
+          this.hashById.delete(id)
+          this.byHash.delete(hash)
+        }
+        this.changed = undefined
+      },
     }
   }
 
@@ -82,7 +109,8 @@ export class KeyRing {
 export function isAddressOrRange(entry: string): boolean {
   const [address = '', bits, ...more] = entry.split('/')
   const family = isIP(address)
-  if (family === 0 || more.length > 0) return false
+  // A zone (`fe80::1%eth0`) names an interface of one machine, so it says nothing about callers.
+  if (family === 0 || more.length > 0 || address.includes('%')) return false
   if (bits === undefined) return true
   return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)
 }
@@ -99,8 +127,9 @@ function toBlockList(entries: readonly string[]): BlockList {
   return list
 }
 
+/** IPv4 in IPv6 clothes (`::ffff:10.0.0.1`) is checked against both by the list itself. */
 function isAllowed(list: BlockList, ip: string): boolean {
-  const plain = ip.startsWith('::ffff:') ? ip.slice(7) : ip
-  const family = isIP(plain)
-  return family !== 0 && list.check(plain, family === 6 ? 'ipv6' : 'ipv4')
+  const [address = ''] = ip.split('%', 1)
+  const family = isIP(address)
+  return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4')
 }
