@@ -23,7 +23,10 @@ export function addMigrate(program: Command): void {
     if (action !== 'status') command.option('--to <version>', 'version to reach', toVersion)
     if (writes) command.option('--dry-run', 'say what would be done, and do nothing')
     command
-      .addHelpText('after', `\nExamples:\n  gatehouse migrate ${action}\n  gatehouse migrate ${action} --json`)
+      .addHelpText(
+        'after',
+        `\nExamples:\n  gatehouse migrate ${action}\n  gatehouse migrate ${action} --json`,
+      )
       .action(async ({ to, dryRun = false, json = false }: MigrateFlags) => {
         const database = await openConfigured(await load())
         try {

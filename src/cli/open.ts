@@ -1,8 +1,9 @@
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { Override } from '../config/override.ts'
 import { KINDS } from '../providers/kinds.ts'
-import { type Database, openDatabase } from '../storage/database.ts'
+import type { Database } from '../storage/database.ts'
 import { migrate } from '../storage/migrate.ts'
+import { openDatabase } from '../storage/open-database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 export const LOAD = { knownKinds: [...KINDS.keys()] }

@@ -1,4 +1,4 @@
-import type { Environment, EnvironmentReading } from './environment.ts'
+import type { Environment, EnvironmentReading } from './environment-reading.ts'
 import type { Override } from './override.ts'
 import type { Problem } from './problem.ts'
 import { isMap, valueAt } from './tree.ts'

@@ -1,15 +1,8 @@
 import { environmentProviders } from './environment-providers.ts'
+import type { Environment, EnvironmentReading } from './environment-reading.ts'
 import type { Override } from './override.ts'
 import type { Path, Problem } from './problem.ts'
 import { nearest } from './suggest.ts'
-
-export type Environment = Readonly<Record<string, string | undefined>>
-
-/** What the environment says about the configuration. */
-export interface EnvironmentReading {
-  readonly overrides: readonly Override[]
-  readonly warnings: readonly Problem[]
-}
 
 type Kind = 'text' | 'number' | 'switch'
 

@@ -1,11 +1,12 @@
 import type { ChatFormatName, ChatReply, ChatRequest } from '../contract/chat.ts'
 import type { Attempt, Exchange, Incoming } from '../pipeline/exchange.ts'
-import type { Reply } from '../pipeline/reply.ts'
+import type { ChatStream, Reply } from '../pipeline/reply.ts'
 import type { Dialect } from '../providers/provider.ts'
 import { endpointPath, type Provider } from '../providers/provider-set.ts'
 import { readWhole, toUpstreamError, type UpstreamResponse } from '../providers/transport.ts'
 import { noteEvent } from './attempt.ts'
-import type { CallContext } from './call.ts'
+import type { CallContext } from './call-context.ts'
+import { asksForUsage, completionDialect, withoutUsage } from './completion-dialect.ts'
 import { decodeStream } from './decode-stream.ts'
 import { forwardBody } from './forward-body.ts'
 import { passedHeaders } from './reply-headers.ts'
@@ -17,6 +18,8 @@ interface Wire {
   readonly body: Buffer | string
   readonly headers: Readonly<Record<string, string>> | undefined
   readonly dialect: Dialect
+  /** Of the bytes that the provider answers. */
+  readonly format: ChatStream['format']
   /** The caller speaks the provider's format: bytes are passed on. */
   readonly native: boolean
 }
@@ -48,7 +51,7 @@ export async function callChat(
     })
   }
   return incoming.stream
-    ? streamOf(context, attempt, provider, response, wire, signal)
+    ? streamOf(context, exchange, attempt, provider, response, wire, signal)
     : answerOf(context, exchange, attempt, response, wire, signal)
 }
 
@@ -71,6 +74,21 @@ function toWire(context: CallContext, exchange: Exchange, provider: Provider, mo
         }),
         headers: incoming.passHeaders,
         dialect: context.dialects.ofFormat(incoming.format),
+        format: incoming.format,
+        native: true,
+      }
+    }
+  }
+  if (incoming.format === 'completions') {
+    const path = endpointPath(provider, 'completion', model)
+    if (path !== undefined) {
+      const addStreamOptions = incoming.stream && traits.streamOptions !== false
+      return {
+        path,
+        body: forwardBody(incoming, { model, addStreamOptions }),
+        headers: incoming.passHeaders,
+        dialect: completionDialect(context.dialects.ofFormat('chat')),
+        format: 'completions',
         native: true,
       }
     }
@@ -83,6 +101,7 @@ function toWire(context: CallContext, exchange: Exchange, provider: Provider, mo
     body: JSON.stringify(request.body),
     headers: withSimulation(request.headers, incoming.passHeaders),
     dialect,
+    format: dialect.format,
     native: false,
   }
 }
@@ -146,6 +165,7 @@ async function answerOf(
 
 function streamOf(
   context: CallContext,
+  { incoming }: Exchange,
   attempt: Attempt,
   provider: Provider,
   response: UpstreamResponse,
@@ -159,26 +179,27 @@ function streamOf(
     response.body.destroy()
     throw unusable('The provider was asked for a stream and answered something else.', { contentType: type })
   }
+  const events = decodeStream({
+    body: response.body,
+    dialect: wire.dialect,
+    keepRaw: wire.native,
+    onEvent: (event) => noteEvent(attempt, event, now),
+    toError: (error) => toUpstreamError(error, signal),
+    onEnd(error) {
+      attempt.endedMs = now()
+      if (error !== undefined) {
+        attempt.errorCode = error.code
+        attempt.errorMessage ??= error.message
+      }
+    },
+  })
   return {
     kind: 'stream',
     status: response.status,
     headers,
-    format: wire.dialect.format,
+    format: wire.format,
     onCancel: provider.settings.onCancel,
-    events: decodeStream({
-      body: response.body,
-      dialect: wire.dialect,
-      keepRaw: wire.native,
-      onEvent: (event) => noteEvent(attempt, event, now),
-      toError: (error) => toUpstreamError(error, signal),
-      onEnd(error) {
-        attempt.endedMs = now()
-        if (error !== undefined) {
-          attempt.errorCode = error.code
-          attempt.errorMessage ??= error.message
-        }
-      },
-    }),
+    events: wire.format === 'completions' && !asksForUsage(incoming.json) ? withoutUsage(events) : events,
   }
 }
 

@@ -4,7 +4,7 @@ import type { Reply } from '../pipeline/reply.ts'
 import type { UpstreamFailure } from '../providers/provider.ts'
 import type { Provider } from '../providers/provider-set.ts'
 import { readWhole, type UpstreamResponse, wasSent } from '../providers/transport.ts'
-import type { CallContext } from './call.ts'
+import type { CallContext } from './call-context.ts'
 import { passedHeaders, upstreamRequestIdOf } from './reply-headers.ts'
 import { fromUpstreamFailure, isCallersFault, retryAfterOf } from './upstream-failure.ts'
 

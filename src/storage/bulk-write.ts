@@ -1,15 +1,6 @@
 import type pg from 'pg'
-import type { Statement } from './database.ts'
+import type { BulkWrite, Statement } from './database.ts'
 import { toStorageError } from './storage-error.ts'
-
-/** Rows and the statements that go with them: all of it happens, or nothing. */
-export interface BulkWrite {
-  /** `COPY … FROM STDIN BINARY`. */
-  readonly copy: Statement
-  /** One CopyData message of the protocol. */
-  readonly rows: Uint8Array
-  readonly then: readonly { readonly statement: Statement; readonly parameters: readonly string[] }[]
-}
 
 /** What a submitted query sees of pg's connection; its types leave it out. */
 interface Wire {

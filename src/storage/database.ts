@@ -1,10 +1,5 @@
 import type { Kysely } from 'kysely'
-import { GatewayError } from '../core/errors.ts'
-import type { BulkWrite } from './bulk-write.ts'
-import { openEmbeddedDatabase } from './embedded-database.ts'
-import { openPostgresDatabase } from './postgres-database.ts'
 import type { Schema } from './schema.ts'
-import { SILENT, type StorageLogger } from './storage-logger.ts'
 
 export interface QueryResult<Row> {
   readonly rows: Row[]
@@ -16,6 +11,15 @@ export interface QueryResult<Row> {
 export interface Statement {
   readonly name: string
   readonly text: string
+}
+
+/** Rows and the statements that go with them: all of it happens, or nothing. */
+export interface BulkWrite {
+  /** `COPY … FROM STDIN BINARY`. */
+  readonly copy: Statement
+  /** One CopyData message of the protocol. */
+  readonly rows: Uint8Array
+  readonly then: readonly { readonly statement: Statement; readonly parameters: readonly string[] }[]
 }
 
 export interface Queryable {
@@ -68,30 +72,4 @@ export interface Database extends Queryable {
   /** Resolves when the database answers. @throws GatewayError `storage_unavailable`, also when `signal` aborts */
   health(signal: AbortSignal): Promise<void>
   close(): Promise<void>
-}
-
-export interface DatabaseOptions {
-  /** `postgres://…`; unset: embedded. */
-  readonly url?: string | undefined
-  /** Where the embedded database lives, in `database/`; unset: in memory, gone when closed. */
-  readonly dataDir?: string | undefined
-  readonly logger?: StorageLogger | undefined
-}
-
-/**
- * Opens PostgreSQL where `url` is given, else the embedded database. Its tables are made by `migrate`.
- *
- * @throws GatewayError `storage_unavailable` when it cannot be reached; `conflict` when another process has the
- *   data directory; `invalid_request` when the URL is none of PostgreSQL
- */
-export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const logger = options.logger ?? SILENT
-  if (options.url === undefined) return openEmbeddedDatabase(options.dataDir, logger)
-  if (!/^postgres(ql)?:\/\//.test(options.url)) {
-    throw new GatewayError('invalid_request', {
-      message: 'The database URL must begin with postgres://.',
-      param: 'storage.database',
-    })
-  }
-  return openPostgresDatabase(options.url, logger)
 }

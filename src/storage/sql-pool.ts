@@ -2,8 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely'
 import type pg from 'pg'
 import { GatewayError } from '../core/errors.ts'
-import { type BulkWrite, sendBulkWrite } from './bulk-write.ts'
-import type { Queryable, QueryResult, Statement } from './database.ts'
+import { sendBulkWrite } from './bulk-write.ts'
+import type { BulkWrite, Queryable, QueryResult, Statement } from './database.ts'
 import type { Schema } from './schema.ts'
 import { isTransactionConflict, toStorageError } from './storage-error.ts'
 
@@ -36,6 +36,9 @@ export interface SqlPoolOptions {
 }
 
 export function createSqlPool(pool: pg.Pool, { keepPlans }: SqlPoolOptions): SqlPool {
+  // A connection that breaks while a caller holds it says so twice: to the caller's query, and as an event that ends
+  // the process where nobody listens. The pool itself listens to idle connections only.
+  pool.on('connect', (client) => client.on('error', () => {}))
   const connect = async (): Promise<pg.PoolClient> => {
     if (pool.waitingCount >= WAITING_MAX) {
       throw new GatewayError('storage_unavailable', {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { loadConfig, parseConfig } from '../../src/config/load.ts'
 import type { Config, ConfigInput } from '../../src/config/schema/config-schema.ts'
 import type { Clock } from '../../src/core/clock.ts'
@@ -5,9 +6,11 @@ import { createGateway, type Gateway } from '../../src/gateway.ts'
 import { createServer } from '../../src/http/server.ts'
 import { prepareFirstStart } from '../../src/identity/first-start.ts'
 import type { LedgerRow } from '../../src/ledger/ports.ts'
+import type { Exchange } from '../../src/pipeline/exchange.ts'
 import { KINDS } from '../../src/providers/kinds.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/server.ts'
-import { type Database, openDatabase } from '../../src/storage/database.ts'
+import type { Database } from '../../src/storage/database.ts'
+import { openDatabase } from '../../src/storage/open-database.ts'
 import { migrate } from '../../src/storage/migrate.ts'
 
 type Providers = NonNullable<ConfigInput['providers']>
@@ -40,7 +43,11 @@ export interface TestGateway {
   readonly simulatorUrl: string
   /** @returns another organization with a key */
   newOrganization(name: string): Promise<{ readonly id: string; readonly key: string }>
-  /** @returns the final rows of all calls that are over, newest first */
+  /**
+   * Waits for the calls that are under way: a reply may be read to its end a moment before it is booked.
+   *
+   * @returns the final rows of all calls, newest first
+   */
   ledger(): Promise<readonly LedgerRow[]>
   close(): Promise<void>
 }
@@ -71,6 +78,9 @@ export async function startGateway(options: StartOptions = {}): Promise<TestGate
     ...(clock === undefined ? {} : { clock }),
     ...(random === undefined ? {} : { random }),
   })
+  const underWay = new Set<Exchange>()
+  gateway.events.on('request', (exchange) => underWay.add(exchange))
+  gateway.events.on('settled', (exchange) => underWay.delete(exchange))
   const server = await createServer(gateway)
   const key = await prepareFirstStart(gateway.identityStore, gateway.organizations)
   if (key === undefined) throw new Error('A new database has no organization yet.')
@@ -89,6 +99,8 @@ export async function startGateway(options: StartOptions = {}): Promise<TestGate
       return { id, key: (await gateway.organizations.issueKey(id, { name: 'a key' })).key }
     },
     async ledger() {
+      // Calls of strangers are not booked.
+      while ([...underWay].some(({ caller }) => caller !== undefined)) await once(gateway.events, 'settled')
       await gateway.flushLedger()
       return (await gateway.ledgerStore.listRequests({}, { limit: LEDGER_ROWS_MAX })).data
     },

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { openDatabase } from '../../src/storage/database.ts'
+import { openDatabase } from '../../src/storage/open-database.ts'
 import { migrate } from '../../src/storage/migrate.ts'
 import { startPostgres } from './postgres.ts'
 
