@@ -18,7 +18,7 @@ const STATEMENT =
 const ROOT = new URL('..', import.meta.url)
 const FILES = globSync('src/**/*.ts', { cwd: ROOT })
   .map((path) => path.replaceAll('\\', '/'))
-  .filter((path) => !path.endsWith('.test.ts') && !/\/(fixtures|conformance)\//.test(path))
+  .filter((path) => !path.endsWith('.test.ts') && !/\/(fixtures|conformance)[/.]/.test(path))
   .sort()
 const IMPORTS = FILES.flatMap((path) => importsOf(path, readFileSync(new URL(path, ROOT), 'utf8')))
 const INTERNAL = IMPORTS.filter(({ to }) => to.startsWith('src/'))
