@@ -1,6 +1,6 @@
 import { createDataDirectory } from '../../test/support/services.ts'
 import { describeStorage } from './conformance.ts'
-import { openDatabase } from './database.ts'
+import { openDatabase } from './open-database.ts'
 
 describeStorage('embedded database', async () => {
   const { folder, remove } = await createDataDirectory()

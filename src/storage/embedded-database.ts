@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { type DataDirectoryLock, lockDataDirectory } from './data-directory-lock.ts'
 import type { Database } from './database.ts'
-import { startEmbeddedEngine } from './embedded-engine.ts'
+import { type CreateWorker, startEmbeddedEngine } from './embedded-engine.ts'
 import { checkHealth } from './health.ts'
 import { createOrganizationScope } from './organization-scope.ts'
 import { createSqlPool } from './sql-pool.ts'
@@ -17,12 +17,14 @@ const WAIT_MS_MAX = 30_000
 export async function openEmbeddedDatabase(
   dataDir: string | undefined,
   logger: StorageLogger,
+  createWorker?: CreateWorker,
 ): Promise<Database> {
   const lock: DataDirectoryLock | undefined =
     dataDir === undefined ? undefined : await lockDataDirectory(join(dataDir, 'database.lock'))
   const engine = startEmbeddedEngine(
     { directory: dataDir === undefined ? undefined : join(dataDir, 'database') },
     logger,
+    createWorker,
   )
   try {
     await engine.ready()
@@ -66,7 +68,8 @@ export async function openEmbeddedDatabase(
       const { first, stop } = subscriptions.add(channel, { handler, onReconnect, onLost })
       if (first) await sql.query(`LISTEN ${quoteChannel(channel)}`)
       return async () => {
-        if (stop()) await sql.query(`UNLISTEN ${quoteChannel(channel)}`)
+        // A database that is closed or away listens to nothing any more.
+        if (stop()) await sql.query(`UNLISTEN ${quoteChannel(channel)}`).catch(() => {})
       }
     },
     async notify(channel, payload) {

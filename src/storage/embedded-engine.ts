@@ -19,6 +19,12 @@ export interface EmbeddedEngine {
   close(): Promise<void>
 }
 
+export type CreateWorker = (options: WorkerOptions) => Worker
+
+export function createPgliteWorker(options: WorkerOptions): Worker {
+  return new Worker(siblingFile(['pglite-worker.ts', 'pglite-worker.js']), { workerData: options })
+}
+
 interface Session {
   readonly socket: EmbeddedSocket
   readonly number: number
@@ -31,7 +37,11 @@ interface Session {
  * Starts the thread at once. Where it dies, its sockets fail, and the next connection starts another: PostgreSQL
  * recovers what was acknowledged from its log.
  */
-export function startEmbeddedEngine(options: WorkerOptions, logger: StorageLogger): EmbeddedEngine {
+export function startEmbeddedEngine(
+  options: WorkerOptions,
+  logger: StorageLogger,
+  createWorker: CreateWorker = createPgliteWorker,
+): EmbeddedEngine {
   let thread: Promise<Worker> | undefined
   let running: Worker | undefined
   let session: Session | undefined
@@ -39,7 +49,7 @@ export function startEmbeddedEngine(options: WorkerOptions, logger: StorageLogge
   let closing = false
 
   const launch = (): Promise<Worker> => {
-    const worker = new Worker(siblingFile(['pglite-worker.ts', 'pglite-worker.js']), { workerData: options })
+    const worker = createWorker(options)
     running = worker
     return new Promise<Worker>((resolve, reject) => {
       const fail = (message: string, detail: Record<string, unknown>) => {

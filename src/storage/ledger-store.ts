@@ -110,9 +110,12 @@ export function createLedgerStore(database: Database, options: LedgerStoreOption
       return toPage(rows.map(fromLedgerRecord), limit, (row) => ({ at: row.createdAt, id: row.id }))
     },
 
+    /** Also by the id of one of its rows. */
     async findRequest(requestId: string): Promise<LedgerRow[]> {
       const { rows } = await database.query(
-        `SELECT ${LEDGER_COLUMN_NAMES} FROM ledger WHERE request_id = $1 ORDER BY attempt, created_at, id`,
+        `SELECT ${LEDGER_COLUMN_NAMES} FROM ledger
+         WHERE request_id = coalesce((SELECT request_id FROM ledger WHERE id = $1 LIMIT 1), $1)
+         ORDER BY attempt, created_at, id`,
         [requestId],
       )
       return rows.map(fromLedgerRecord)

@@ -29,9 +29,15 @@ export interface WorkerOptions {
 
 /** Replies are handed over in pieces of about this size, so that a large result is never held twice. */
 const PIECE_BYTES = 256 * 1024
-/** Single-user PostgreSQL has no checkpointer: without this the log, and the recovery after a kill, would grow for ever. */
-const CHECKPOINT_AFTER_BYTES = 4 * 1024 * 1024
-const CHECKPOINT_IDLE_MS = 2000
+/**
+ * Single-user PostgreSQL has neither checkpointer nor autovacuum. Without the first, the log and the recovery after a
+ * kill would grow for ever (measured: 4 ms of recovery for each MB of log); without the second, statistics go stale.
+ * Counted in bytes of statements, which the log follows roughly.
+ */
+const CHECKPOINT_AFTER_BYTES = 16 * 1024 * 1024
+const CHECKPOINTS_PER_VACUUM = 32
+/** Not at once: statements that wait go first. */
+const UPKEEP_PAUSE_MS = 1000
 const LOG_LINES_MAX = 20
 
 const encoder = new TextEncoder()
@@ -55,6 +61,7 @@ const WELCOME = Uint8Array.of(
 /** Ends whatever the last connection left behind: its transaction, settings, statements and LISTENs. */
 const FRESH_SESSION = [toQueryMessage('ROLLBACK'), toQueryMessage('DISCARD ALL')]
 const CHECKPOINT = toQueryMessage('CHECKPOINT')
+const VACUUM = toQueryMessage('VACUUM (ANALYZE)')
 
 /**
  * A cluster that is created in place and killed half-way would look complete at the next start. So it is made
@@ -109,7 +116,8 @@ async function main(): Promise<void> {
   let pieceBytes = 0
   let current = 0
   let writtenBytes = 0
-  let checkpointTimer: NodeJS.Timeout | undefined
+  let checkpoints = 0
+  let upkeepTimer: NodeJS.Timeout | undefined
 
   const flush = (last: boolean) => {
     const bytes = new Uint8Array(pieceBytes)
@@ -134,14 +142,16 @@ async function main(): Promise<void> {
   const execute = (bytes: Uint8Array, onRawData: (bytes: Uint8Array) => void) =>
     database.execProtocolRawStream(bytes, { syncToFs: false, onRawData })
 
-  const checkpoint = () => {
-    checkpointTimer = undefined
-    if (database.isInTransaction()) return scheduleCheckpoint()
+  const upkeep = () => {
+    upkeepTimer = undefined
+    if (database.isInTransaction()) return scheduleUpkeep()
     writtenBytes = 0
+    checkpoints++
+    if (checkpoints % CHECKPOINTS_PER_VACUUM === 0) void execute(VACUUM, ignore)
     void execute(CHECKPOINT, ignore)
   }
-  const scheduleCheckpoint = () => {
-    checkpointTimer ??= setTimeout(checkpoint, CHECKPOINT_IDLE_MS)
+  const scheduleUpkeep = () => {
+    upkeepTimer ??= setTimeout(upkeep, UPKEEP_PAUSE_MS)
   }
 
   port.on('message', (message: ToWorker) => {
@@ -155,9 +165,9 @@ async function main(): Promise<void> {
       void execute(message.bytes, keep)
       flush(true)
       writtenBytes += message.bytes.length
-      if (writtenBytes > CHECKPOINT_AFTER_BYTES) scheduleCheckpoint()
+      if (writtenBytes > CHECKPOINT_AFTER_BYTES) scheduleUpkeep()
     } else {
-      clearTimeout(checkpointTimer)
+      clearTimeout(upkeepTimer)
       void database
         .close()
         .catch(() => {})

@@ -1,7 +1,7 @@
 import { describe, it } from 'vitest'
 import { createDatabase, NO_POSTGRES } from '../../test/support/services.ts'
 import { describeStorage } from './conformance.ts'
-import { openDatabase } from './database.ts'
+import { openDatabase } from './open-database.ts'
 
 const target = await createDatabase()
 

@@ -27,9 +27,10 @@ const TEXT_FIELDS = [
   'cache',
 ] as const satisfies readonly (keyof LedgerRow)[]
 
+/** PostgreSQL's `integer`. */
+const SMALL_FIELDS = ['attempt', 'status'] as const satisfies readonly (keyof LedgerRow)[]
+
 const INTEGER_FIELDS = [
-  'attempt',
-  'status',
   'tokensInput',
   'tokensOutput',
   'tokensCached',
@@ -56,6 +57,12 @@ export function toStorableRow(row: LedgerRow): LedgerRow {
     if (value === null || isStorableText(value)) continue
     copy ??= { ...row }
     copy[field] = toStorableText(value)
+  }
+  for (const field of SMALL_FIELDS) {
+    const value = row[field]
+    if (value === (value | 0)) continue
+    copy ??= { ...row }
+    copy[field] = value | 0
   }
   for (const field of INTEGER_FIELDS) {
     const value = row[field]

@@ -114,6 +114,7 @@ export function testLedgerStore(database: () => Database): void {
             tags: { bad: `\0${userId.slice(0, 20)}` },
             waterfall: { bad: '\0 \\u0000 \udc00' },
             latencyMs: Number.NaN,
+            status: 2 ** 40 + 200,
             costNanoUsd: 1.5,
           }),
         ),
@@ -220,6 +221,7 @@ export function testLedgerStore(database: () => Database): void {
       )
       await store().write(rows)
       expect((await store().findRequest(requestId)).map(({ attempt }) => attempt)).toEqual([1, 2, 3])
+      expect(await store().findRequest(`${requestId}-2`)).toHaveLength(3)
       expect(await store().findRequest('never')).toEqual([])
     })
   })
