@@ -1,4 +1,4 @@
-import { Pool } from 'undici'
+import { type Dispatcher, Pool } from 'undici'
 import { GatewayError } from '../core/errors.ts'
 
 export interface TransportOptions {
@@ -35,8 +35,29 @@ export interface Transport {
   close(): Promise<void>
 }
 
+/** How far one request has come. */
+interface Progress {
+  /** Its connection is there and its first byte is about to be written. */
+  started: boolean
+}
+
+/** A pool that tells of each request when it leaves: until then nothing can have been charged for it. */
+class WatchedPool extends Pool {
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const { opaque } = options as { opaque?: Progress }
+    const { onRequestStart } = handler
+    if (opaque !== undefined) {
+      handler.onRequestStart = function (controller, context) {
+        opaque.started = true
+        onRequestStart?.call(this, controller, context)
+      }
+    }
+    return super.dispatch(options, handler)
+  }
+}
+
 export function createTransport(options: TransportOptions): Transport {
-  const pool = new Pool(options.origin, {
+  const pool = new WatchedPool(options.origin, {
     connections: options.connectionsMax,
     pipelining: 1,
     connect: { timeout: options.connectTimeoutMs },
@@ -48,20 +69,44 @@ export function createTransport(options: TransportOptions): Transport {
   })
   return {
     async send(request) {
+      const progress: Progress = { started: false }
       try {
-        const response = await pool.request({
-          method: request.method,
-          path: request.path,
-          headers: request.headers,
-          body: request.body ?? null,
-          signal: request.signal,
-        })
+        const response = await untilAborted(request.signal, progress, () =>
+          pool.request({
+            method: request.method,
+            path: request.path,
+            headers: request.headers,
+            body: request.body ?? null,
+            signal: request.signal,
+            opaque: progress,
+          }),
+        )
         return { status: response.statusCode, headers: response.headers, body: response.body }
       } catch (error) {
-        throw toUpstreamError(error, request.signal)
+        const known = toUpstreamError(error, request.signal)
+        throw progress.started ? known : unsent(known)
       }
     },
     close: () => pool.close(),
+  }
+}
+
+/** Undici hears a signal only once the request has a connection, so whoever waits for one is let go here. */
+async function untilAborted<Value>(
+  signal: AbortSignal,
+  progress: Progress,
+  start: () => Promise<Value>,
+): Promise<Value> {
+  signal.throwIfAborted()
+  const aborted = Promise.withResolvers<never>()
+  const leave = () => {
+    if (!progress.started) aborted.reject(signal.reason)
+  }
+  signal.addEventListener('abort', leave)
+  try {
+    return await Promise.race([start(), aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', leave)
   }
 }
 
@@ -94,20 +139,20 @@ export async function readWhole(
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, bytes)
 }
 
-// Failures before anything of the request was written: nothing can have been charged for them.
-const NOT_SENT = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-])
-
 /** @returns whether the provider may have received the request */
 export function wasSent(error: unknown): boolean {
   if (!(error instanceof GatewayError)) return true
   return error.detail?.sent !== false
+}
+
+function unsent(error: GatewayError): GatewayError {
+  const { code, message, detail, retryAfterSeconds } = error
+  return new GatewayError(code, {
+    message,
+    detail: { ...detail, sent: false },
+    retryAfterSeconds,
+    cause: error.cause ?? error,
+  })
 }
 
 /**
@@ -118,11 +163,7 @@ export function toUpstreamError(error: unknown, signal: AbortSignal): GatewayErr
   if (error instanceof GatewayError) return error
   if (signal.aborted && signal.reason instanceof GatewayError) return signal.reason
   const code = codeOf(error)
-  const detail = {
-    code,
-    cause: error instanceof Error ? error.message : String(error),
-    sent: !NOT_SENT.has(code),
-  }
+  const detail = { code, cause: error instanceof Error ? error.message : String(error) }
   if (
     code === 'UND_ERR_CONNECT_TIMEOUT' ||
     code === 'UND_ERR_HEADERS_TIMEOUT' ||
