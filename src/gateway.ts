@@ -10,7 +10,8 @@ import { createIdentifyStage } from './identity/identify-stage.ts'
 import { createOrganizations, type Organizations } from './identity/organizations.ts'
 import type { IdentityStore } from './identity/ports.ts'
 import { createAccountant } from './ledger/accountant.ts'
-import { costOf } from './ledger/cost.ts'
+import { createBatchBooks } from './ledger/batch-books.ts'
+import { costOfCall } from './ledger/call-cost.ts'
 import { createLedgerStage } from './ledger/ledger-stage.ts'
 import { keepPartitions } from './ledger/partition-keeper.ts'
 import type { LedgerRow, LedgerStore } from './ledger/ports.ts'
@@ -26,14 +27,19 @@ import { KINDS } from './providers/kinds.ts'
 import { listModels, type ModelList } from './providers/model-list.ts'
 import type { Provider } from './providers/provider-set.ts'
 import { buildProviders, withSimulator } from './providers/provider-table.ts'
+import { createResourceCall } from './resources/resource-call.ts'
+import { createSettlements } from './resources/settlements.ts'
 import { createCall } from './routing/call.ts'
+import { reportedUsage } from './routing/forward-usage.ts'
 import { HealthBook } from './routing/provider-health.ts'
+import { createProviderObjects } from './routing/provider-objects.ts'
 import { createResolver } from './routing/resolve.ts'
 import { createRouteStage } from './routing/route-stage.ts'
 import { createSimulator, type Simulator } from './simulator/server.ts'
 import type { Database } from './storage/database.ts'
 import { createIdentityStore } from './storage/identity-store.ts'
 import { createLedgerStore } from './storage/ledger-store.ts'
+import { createResourceStore } from './storage/resource-store.ts'
 import { createEvents, type GatewayEvents } from './telemetry/events.ts'
 import { type HealthReport, type ProviderReport, reportHealth, reportProviders } from './telemetry/health.ts'
 import { type Logger, SILENT_LOGGER } from './telemetry/logger.ts'
@@ -133,6 +139,17 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       logger.error({ rows }, 'rows of the ledger were lost: the database has been away for too long'),
     onRefused: (row, error) => logger.error({ error, row }, 'a row of the ledger cannot be stored'),
   })
+  const resourceStore = createResourceStore(database)
+  const settlements = createSettlements({
+    clock,
+    store: resourceStore,
+    readUsage: (body, endpoint) => reportedUsage(body, endpoint.includes('/images/') ? 'image' : 'batch'),
+    onError: (error, { provider, id }) =>
+      logger.error(
+        { error, provider, batch: id },
+        'a batch could not be booked; it will be when it is seen again',
+      ),
+  })
   let simulator: { server: Simulator; url: Promise<string> } | undefined
   let plane = await buildPlane(options.config, new Map())
 
@@ -144,8 +161,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     const accountant = createAccountant({
       prices: {
         priceOf: (name, model) =>
-          prices.priceOf({ providerName: name, model, ...pricing(providers.get(name)) }),
-        costOf,
+          prices.priceOf({
+            providerName: name,
+            model,
+            ...(model === '' ? NOTHING_SOLD : pricing(providers.get(name))),
+          }),
+        costOf: costOfCall,
       },
       tokens,
     })
@@ -157,12 +178,26 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       suggestions: models.suggestions,
       random,
     })
-    const call = createCall({
+    const call = createResourceCall({
       clock,
-      providers,
-      dialects: DIALECTS,
-      accountant,
-      onAttempt: (exchange, attempt) => events.emit('attempt', exchange, attempt),
+      store: resourceStore,
+      objects: createProviderObjects(providers),
+      books: createBatchBooks({
+        store: ledgerStore,
+        prices: createPriceBook({ ...config.prices, unknown: 'ceiling', now }),
+        overrides: config.prices.overrides,
+        pricing: (name) => pricing(providers.get(name)),
+      }),
+      settlements,
+      providersWith: (kind) => providersWith(providers, kind),
+      requireModel,
+      forward: createCall({
+        clock,
+        providers,
+        dialects: DIALECTS,
+        accountant,
+        onAttempt: (exchange, attempt) => events.emit('attempt', exchange, attempt),
+      }),
     })
     // The way of a call. `enter` runs from the top, `settle` from the bottom of those that began.
     const stages: Stage[] = [
@@ -258,6 +293,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     async close() {
       partitions.close()
       try {
+        await settlements.close()
         await recorder.close()
       } finally {
         await directory.close()
@@ -267,6 +303,16 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     },
   }
 }
+
+/** @returns names of the providers that have it in OpenAI's shape */
+function providersWith(providers: ReadonlyMap<string, Provider>, endpoint: 'file' | 'batch'): string[] {
+  return [...providers.values()]
+    .filter(({ kind }) => kind.dialect === 'compatible' && kind.endpoints[endpoint] !== undefined)
+    .map(({ name }) => name)
+}
+
+/** Where no model works, as with files, nothing is sold. */
+const NOTHING_SOLD = { pricesId: undefined, free: true }
 
 function pricing(provider: Provider | undefined) {
   const { pricesId, free = false, listPrice } = provider?.kind ?? {}

@@ -4,6 +4,8 @@ import type { Gateway } from '../gateway.ts'
 import type { CallFormat } from '../pipeline/exchange.ts'
 import { type Answerer, createAnswerer } from './answer.ts'
 import type { ErrorFamily } from './error-reply.ts'
+import { registerFiles } from './file-routes.ts'
+import { registerForms } from './forward-routes.ts'
 import type { Heartbeats } from './heartbeat.ts'
 import type { RouteFacts } from './read-incoming.ts'
 
@@ -13,6 +15,8 @@ interface JsonRoute {
   readonly path: string
   readonly operation: Operation
   readonly format: CallFormat
+  /** For callers that name none. */
+  readonly modelDefault?: string
 }
 
 const OPENAI_ROUTES: readonly JsonRoute[] = [
@@ -20,7 +24,13 @@ const OPENAI_ROUTES: readonly JsonRoute[] = [
   { path: '/responses', operation: 'chat', format: 'responses' },
   { path: '/completions', operation: 'completion', format: 'completions' },
   { path: '/embeddings', operation: 'embedding', format: 'embeddings' },
-  { path: '/moderations', operation: 'moderation', format: 'forward' },
+  // OpenAI's own default (`ModerationCreateParams.model` of the `openai` package, version 7).
+  {
+    path: '/moderations',
+    operation: 'moderation',
+    format: 'forward',
+    modelDefault: 'omni-moderation-latest',
+  },
   { path: '/rerank', operation: 'rerank', format: 'forward' },
   { path: '/images/generations', operation: 'image', format: 'forward' },
   { path: '/audio/speech', operation: 'speech', format: 'forward' },
@@ -48,6 +58,8 @@ export function registerDataPlane(app: FastifyInstance, { gateway, heartbeats }:
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
 
   registerJson(app, answer, OPENAI_PREFIXES, OPENAI_ROUTES, 'openai')
+  registerForms(app, answer, OPENAI_PREFIXES)
+  registerFiles(app, answer, OPENAI_PREFIXES)
   registerJson(app, answer, ANTHROPIC_PREFIXES, ANTHROPIC_ROUTES, 'anthropic')
   registerAzure(app, answer)
   registerGemini(app, answer)
@@ -60,8 +72,8 @@ function registerJson(
   routes: readonly JsonRoute[],
   family: ErrorFamily,
 ): void {
-  for (const { path, operation, format } of routes) {
-    const facts: RouteFacts = { operation, format }
+  for (const { path, operation, format, modelDefault } of routes) {
+    const facts: RouteFacts = { operation, format, modelDefault }
     for (const prefix of prefixes) {
       app.post(prefix + path, { config: { family } }, (request, reply) =>
         respond(answer, request, reply, facts, family),
@@ -85,20 +97,22 @@ function registerAzure(app: FastifyInstance, answer: Answerer): void {
   }
 }
 
-/** `models/{model}:{method}`, where the model's name may hold slashes of its own. */
+/**
+ * `models/{model}:{method}`, where the model's name may hold slashes of its own. Vercel's AI SDK takes a name with a
+ * slash for a whole resource path and leaves `models/` out (`getModelPath` in @ai-sdk/google 3.0.141).
+ */
 function registerGemini(app: FastifyInstance, answer: Answerer): void {
-  for (const prefix of GEMINI_PREFIXES) {
-    app.post<{ Params: { '*': string } }>(
-      `${prefix}/models/*`,
-      { config: { family: 'gemini' } },
-      (request, reply) => {
-        const rest = request.params['*']
-        const colon = rest.lastIndexOf(':')
-        const facts = colon < 0 ? undefined : geminiFacts(rest.slice(0, colon), rest.slice(colon + 1))
-        if (facts === undefined) return reply.callNotFound()
-        return respond(answer, request, reply, facts, 'gemini')
-      },
-    )
+  const paths = GEMINI_PREFIXES.flatMap((prefix) =>
+    prefix.endsWith('/v1beta') ? [`${prefix}/models/*`, `${prefix}/*`] : [`${prefix}/models/*`],
+  )
+  for (const path of paths) {
+    app.post<{ Params: { '*': string } }>(path, { config: { family: 'gemini' } }, (request, reply) => {
+      const rest = request.params['*']
+      const colon = rest.lastIndexOf(':')
+      const facts = colon < 0 ? undefined : geminiFacts(rest.slice(0, colon), rest.slice(colon + 1))
+      if (facts === undefined) return reply.callNotFound()
+      return respond(answer, request, reply, facts, 'gemini')
+    })
   }
 }
 

@@ -15,7 +15,11 @@ export interface RouteFacts {
   /** From the path, where the model stands there. */
   readonly model?: string | undefined
   readonly stream?: boolean
+  /** For operations in which a caller need not name one. */
+  readonly modelDefault?: string | undefined
   readonly forward?: Incoming['forward']
+  /** Why a body that is no JSON cannot be understood. */
+  readonly problem?: GatewayError | undefined
 }
 
 /**
@@ -29,16 +33,16 @@ export function readIncoming(
   facts: RouteFacts,
   context: RequestContext,
 ): Incoming {
-  let problem: GatewayError | undefined
+  let { problem } = facts
   let json: Record<string, unknown> | undefined
   let hints: Hints = NO_HINTS
   try {
-    if (facts.forward?.contentType === undefined) json = parseBody(body)
+    if ((facts.forward?.body ?? 'json') === 'json') json = parseBody(body)
     hints = readHints(headers, json)
   } catch (error) {
-    problem = toGatewayError(error)
+    problem ??= toGatewayError(error)
   }
-  const model = facts.model ?? json?.model
+  const model = facts.model ?? json?.model ?? facts.modelDefault
   if (problem === undefined && typeof model !== 'string') problem = wrongModel(model)
   const { operation, format } = facts
   // Cursor sends bodies of the Responses API to the path of Chat Completions, and reads the latter's reply.

@@ -25,7 +25,8 @@ export function toResponseHeaders(exchange: Exchange, reply: Reply, endedMs: num
     waitedMs += (attempt.endedMs ?? endedMs) - attempt.startedMs
     costNanoUsd += attempt.costNanoUsd
   }
-  if (reply.kind !== 'stream') headers['x-gatehouse-cost-usd'] = nanoToUsd(costNanoUsd)
+  const isStream = reply.kind === 'stream' || reply.headers['content-type']?.startsWith('text/event-stream')
+  if (!isStream) headers['x-gatehouse-cost-usd'] = nanoToUsd(costNanoUsd)
   headers['x-gatehouse-overhead-ms'] = Math.max(0, endedMs - exchange.startedMs - waitedMs).toFixed(2)
   if (warnings.length > 0) {
     const text = warnings.map((warning) => `${warning.param}: ${warning.message}`).join('; ')

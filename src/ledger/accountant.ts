@@ -1,12 +1,14 @@
 import type { ChatRequest, Usage } from '../contract/chat.ts'
-import type { Attempt, AttemptPrice, Exchange } from '../pipeline/exchange.ts'
+import { GatewayError } from '../core/errors.ts'
+import type { Attempt, AttemptPrice, CallUnits, Exchange } from '../pipeline/exchange.ts'
+import { textOfForward } from './forward-text.ts'
 
 /** A price as the price book resolves it; opaque here. */
 export interface PriceBook<Price extends AttemptPrice> {
   /** @throws GatewayError where the price is unknown and such calls are refused */
   priceOf(provider: string, model: string): Price
   /** @returns nano-dollars */
-  costOf(usage: Usage, price: Price): number
+  costOf(usage: Usage, units: CallUnits, price: Price): number
 }
 
 export interface TokenCounter {
@@ -25,7 +27,7 @@ export function createAccountant<Price extends AttemptPrice>({ prices, tokens }:
   const accounted = new WeakSet<Attempt>()
 
   function price(attempt: Attempt): void {
-    attempt.costNanoUsd = prices.costOf(attempt.usage, attempt.price as Price)
+    attempt.costNanoUsd = prices.costOf(attempt.usage, attempt.units, attempt.price as Price)
   }
 
   async function estimate(exchange: Exchange, attempt: Attempt): Promise<void> {
@@ -38,16 +40,19 @@ export function createAccountant<Price extends AttemptPrice>({ prices, tokens }:
   }
 
   function countInput({ incoming }: Exchange, model: string): Promise<number> {
-    if (incoming.operation === 'chat' || incoming.format === 'completions')
-      return tokens.countChat(incoming.chat(), model)
-    if (incoming.operation === 'embedding') {
-      const texts = incoming
-        .embedding()
-        .inputs.map((input) => (typeof input === 'string' ? input : 'x '.repeat(input.length)))
-      return tokens.countText(texts.join('\n'), model)
+    try {
+      if (incoming.operation === 'chat') return tokens.countChat(incoming.chat(), model)
+      if (incoming.operation === 'embedding') {
+        const texts = incoming
+          .embedding()
+          .inputs.map((input) => (typeof input === 'string' ? input : 'x '.repeat(input.length)))
+        return tokens.countText(texts.join('\n'), model)
+      }
+    } catch (error) {
+      // What was forwarded as it came may be more than we understand. The provider did, so it is charged all the same.
+      if (!(error instanceof GatewayError)) throw error
     }
-    // Multipart bodies and binary replies: a byte says nothing about tokens, the JSON text does.
-    return tokens.countText(incoming.json === undefined ? '' : JSON.stringify(incoming.json), model)
+    return tokens.countText(textOfForward(incoming.operation, incoming.json), model)
   }
 
   return {

@@ -59,7 +59,8 @@ function toRow(
     sessionId: incoming.hints.session ?? null,
     tags: incoming.hints.tags,
     provider: attempt?.provider ?? null,
-    model: attempt?.model ?? null,
+    // Files have none.
+    model: attempt?.model || null,
     requestedModel: incoming.model === '' ? null : incoming.model,
     operation: incoming.operation,
     task: incoming.hints.task ?? null,

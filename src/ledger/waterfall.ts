@@ -37,6 +37,7 @@ export function toWaterfall(exchange: Exchange, outcome: Outcome) {
       errorCode: attempt.errorCode ?? null,
       errorMessage: attempt.errorMessage ?? null,
       usage: attempt.usage,
+      units: attempt.units,
       estimated: attempt.estimated,
       costNanoUsd: attempt.costNanoUsd,
       priceVersion: attempt.price.version,

@@ -26,12 +26,8 @@ export interface Incoming {
   readonly body: Buffer | undefined
   /** The same body parsed, where it is JSON. */
   readonly json: Readonly<Record<string, unknown>> | undefined
-  /** Method, path (without base) and content type to forward, for operations that are not translated. */
-  readonly forward?: {
-    readonly method: string
-    readonly path: string
-    readonly contentType: string | undefined
-  }
+  /** What to forward, for operations that are not translated and are more than a JSON body to one path. */
+  readonly forward?: Forward | undefined
   /** Request headers that are passed on to a provider of the same format. */
   readonly passHeaders: Readonly<Record<string, string>>
   /** The key that was sent, as it was sent. */
@@ -53,6 +49,31 @@ export interface Incoming {
    */
   translatable(): ChatRequest
   embedding(): EmbeddingRequest
+}
+
+/** A request that is passed on without being translated. */
+export interface Forward {
+  readonly method: string
+  /** Follows the path of the operation's endpoint: `/file-1/content`; `''` = the endpoint itself. */
+  readonly path: string
+  /** Stands in place of the last segment of that path: `translations` beside `transcriptions`. */
+  readonly sibling?: string | undefined
+  readonly body: 'json' | 'form' | 'none'
+  /** Of a form, with its boundary. */
+  readonly contentType: string | undefined
+  /** What is asked of files and batches, which belong to organizations. */
+  readonly resource?: ResourceRequest | undefined
+}
+
+/** One request about files or batches. */
+export interface ResourceRequest {
+  readonly action: 'create' | 'list' | 'read' | 'content' | 'remove' | 'cancel'
+  /** Which one; `''` where none is named. */
+  readonly id: string
+  /** The provider that the caller names. */
+  readonly provider: string | undefined
+  /** Parameters of a list, as they came. */
+  readonly query: Readonly<Record<string, string>>
 }
 
 /** What headers and body say about attribution and treatment. */
@@ -116,6 +137,8 @@ export interface Attempt {
   /** The request has left: from here on it may cost. */
   dispatched: boolean
   usage: Usage
+  /** What was used and is not in `usage`, because it is not counted in tokens. */
+  units: CallUnits
   /** Text that the model produced so far, kept for counting where the provider does not say. */
   outputText: string
   /** The usage is our own count. */
@@ -125,6 +148,16 @@ export interface Attempt {
   errorMessage: string | undefined
   /** The provider's own id of the call, for its support. */
   upstreamRequestId: string | undefined
+}
+
+/** Quantities that are sold by something else than tokens, or were reported in nothing else. */
+export interface CallUnits {
+  /** Length of what was heard. */
+  readonly audioSeconds?: number | undefined
+  /** Characters of what was to be spoken. */
+  readonly characters?: number | undefined
+  /** Pictures made. */
+  readonly images?: number | undefined
 }
 
 /** The price an attempt will be settled at, fixed before it leaves. */

@@ -31,7 +31,7 @@ export interface ChatAnswer extends ReplyHead {
 export interface ChatStream extends ReplyHead {
   readonly kind: 'stream'
   /** Format of `raw` in the frames. */
-  readonly format: ChatFormatName
+  readonly format: ChatFormatName | 'completions'
   readonly events: ReplyEvents
   /** What becomes of the provider's stream when the caller leaves: read to its end for its usage, or closed. */
   readonly onCancel: 'drain' | 'abort'

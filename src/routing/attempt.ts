@@ -23,6 +23,7 @@ export function newAttempt(
     status: undefined,
     dispatched: false,
     usage: {},
+    units: {},
     outputText: '',
     estimated: false,
     costNanoUsd: 0,

@@ -123,7 +123,8 @@ function noteReply(incoming: Incoming, attempt: Attempt, body: Buffer): void {
   if (!isReply(json))
     throw unusable('The provider answered something that is no reply.', { bytes: body.length })
   const { usage, units } = reportedUsage(json, incoming.operation)
-  if (usage.inputTokens !== undefined) {
+  // The usage of a batch is that of its work, which is booked apart.
+  if (usage.inputTokens !== undefined && incoming.forward?.resource === undefined) {
     attempt.usage = usage
     attempt.units = units
     return

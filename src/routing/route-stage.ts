@@ -13,7 +13,9 @@ export function createRouteStage({ resolver, requireModel }: RouteStageOptions):
   return {
     name: 'route',
     enter(exchange: Exchange) {
-      const { model, hints } = exchange.incoming
+      const { model, hints, forward } = exchange.incoming
+      // Files and batches lie at one provider, which their owner's books name (resources/).
+      if (forward?.resource !== undefined) return undefined
       const plan = resolver.resolve(model, hints.task)
       requireModel(exchange.caller?.models ?? null, [model, plan.route])
       exchange.plan = plan
