@@ -11,7 +11,7 @@ import { KINDS } from '../../src/providers/kinds.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/server.ts'
 import type { Database } from '../../src/storage/database.ts'
 import { openDatabase } from '../../src/storage/open-database.ts'
-import { migrate } from '../../src/storage/migrate.ts'
+import { createDataDirectory } from './services.ts'
 
 type Providers = NonNullable<ConfigInput['providers']>
 
@@ -30,7 +30,7 @@ export interface StartOptions {
   readonly random?: () => number
 }
 
-/** A whole gateway on a port of its own, with an empty database in memory and the simulator as its providers. */
+/** A whole gateway on a port of its own, with an empty database and the simulator as its providers. */
 export interface TestGateway {
   /** `http://127.0.0.1:…`, without `/v1`. */
   readonly url: string
@@ -70,8 +70,8 @@ export async function startGateway(options: StartOptions = {}): Promise<TestGate
   const simulator = createSimulator()
   const { url: simulatorUrl } = await simulator.listen()
   const config = await toConfig(options, simulatorUrl)
-  const database = await openDatabase({})
-  await migrate(database)
+  const data = await createDataDirectory()
+  const database = await openDatabase({ dataDir: data.folder })
   const gateway = await createGateway({
     config,
     database,
@@ -108,6 +108,7 @@ export async function startGateway(options: StartOptions = {}): Promise<TestGate
       await server.close()
       await gateway.close()
       await database.close()
+      data.remove()
       await simulator.close()
     },
   }
