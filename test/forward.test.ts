@@ -366,6 +366,16 @@ describe('legacy completions', () => {
     expect(row.costNanoUsd).toBeGreaterThan(0)
   })
 
+  it('stream: one of a request that only the provider understands ends and is booked as well', async () => {
+    const response = await post(
+      '/completions',
+      { model: 'complete', prompt: 'one two three four', stream: true, logprobs: 7 },
+      { 'x-sim': 'end=2,no-usage' },
+    )
+    expect(await response.text()).toContain('data: {"error":')
+    expect(await lastRow()).toMatchObject({ errorCode: 'upstream_error', estimated: true, tokensInput: 4 })
+  })
+
   it('are translated for a provider that only converses', async () => {
     const reply = await client.completions.create({ model: 'talk', prompt: 'one two three', max_tokens: 50 })
     expect(reply.object).toBe('text_completion')

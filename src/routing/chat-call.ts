@@ -6,7 +6,7 @@ import { endpointPath, type Provider } from '../providers/provider-set.ts'
 import { readWhole, toUpstreamError, type UpstreamResponse } from '../providers/transport.ts'
 import { noteEvent } from './attempt.ts'
 import type { CallContext } from './call-context.ts'
-import { asksForUsage, completionDialect, withoutUsage } from './completion-dialect.ts'
+import { asksForUsage, completionDialect, toCompletionFrames } from './completion-dialect.ts'
 import { decodeStream } from './decode-stream.ts'
 import { forwardBody } from './forward-body.ts'
 import { passedHeaders } from './reply-headers.ts'
@@ -199,7 +199,7 @@ function streamOf(
     headers,
     format: wire.format,
     onCancel: provider.settings.onCancel,
-    events: wire.format === 'completions' && !asksForUsage(incoming.json) ? withoutUsage(events) : events,
+    events: wire.format === 'completions' ? toCompletionFrames(events, asksForUsage(incoming.json)) : events,
   }
 }
 

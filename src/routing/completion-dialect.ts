@@ -1,6 +1,7 @@
+import type { StreamError } from '../contract/chat.ts'
 import { isObject } from '../contract/formats/chat/fields.ts'
 import type { SseFrame } from '../core/sse.ts'
-import type { ReplyEvents } from '../pipeline/reply.ts'
+import type { ReplyEvents, ReplyFrame } from '../pipeline/reply.ts'
 import type { Dialect } from '../providers/provider.ts'
 
 /**
@@ -41,17 +42,26 @@ function asConversation(body: unknown, holder: 'message' | 'delta'): unknown {
 
 const NO_BYTES = new Uint8Array()
 
-/** Takes the bytes of frames that only report usage: it was asked for by us, and not by the caller. */
-export async function* withoutUsage(events: ReplyEvents): ReplyEvents {
-  for await (const frames of events) {
-    yield frames.map((frame) =>
-      frame.raw !== undefined &&
-      frame.events.length > 0 &&
-      frame.events.every(({ type }) => type === 'usage-report')
-        ? { ...frame, raw: NO_BYTES }
-        : frame,
-    )
+/**
+ * Makes frames as their caller reads them. Usage that we asked for, and the caller did not, goes without bytes; an
+ * error that the provider did not write gets its own, so that nobody has to understand the request to end its stream.
+ */
+export async function* toCompletionFrames(events: ReplyEvents, showUsage: boolean): ReplyEvents {
+  for await (const frames of events) yield frames.map((frame) => toCompletionFrame(frame, showUsage))
+}
+
+function toCompletionFrame(frame: ReplyFrame, showUsage: boolean): ReplyFrame {
+  const { raw, events } = frame
+  if (raw === undefined) {
+    const [event] = events
+    return event?.type === 'error' ? { ...frame, raw: toErrorFrame(event.error) } : frame
   }
+  const isUsage = events.length > 0 && events.every(({ type }) => type === 'usage-report')
+  return isUsage && !showUsage ? { ...frame, raw: NO_BYTES } : frame
+}
+
+function toErrorFrame({ message, type, code }: StreamError): Uint8Array {
+  return Buffer.from(`data: ${JSON.stringify({ error: { message, type, param: null, code } })}\n\n`)
 }
 
 /** @returns whether a request asks for the usage of its stream */
