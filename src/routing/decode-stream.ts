@@ -5,7 +5,7 @@ import type { ReplyFrame } from '../pipeline/reply.ts'
 import type { Dialect } from '../providers/provider.ts'
 
 export interface DecodeOptions {
-  readonly body: AsyncIterable<Uint8Array>
+  readonly body: AsyncIterable<Uint8Array> & { destroy(): unknown }
   readonly dialect: Dialect
   /** The caller reads the provider's format: keep the bytes. */
   readonly keepRaw: boolean
@@ -18,12 +18,32 @@ export interface DecodeOptions {
 
 /** What an end without a terminator adds to forwarded bytes. */
 const NOTHING = new Uint8Array()
+const BLANK_LINE = Buffer.from('\n\n')
 
 /**
  * Reads a provider's stream as frames. However it breaks, it ends in an `error` event and never as if complete;
- * whoever stops reading early closes the connection to the provider.
+ * whoever stops reading early, or never begins, closes the connection to the provider.
  */
-export async function* decodeStream(options: DecodeOptions): AsyncGenerator<readonly ReplyFrame[]> {
+export function decodeStream(options: DecodeOptions): AsyncGenerator<readonly ReplyFrame[]> {
+  let begun = false
+  const frames = decode(options, () => {
+    begun = true
+  })
+  // A generator that never began skips its own `finally`.
+  const leave = frames.return.bind(frames)
+  frames.return = (value) => {
+    if (!begun) {
+      begun = true
+      options.body.destroy()
+      options.onEnd(readerLeft())
+    }
+    return leave(value)
+  }
+  return frames
+}
+
+async function* decode(options: DecodeOptions, onBegin: () => void): AsyncGenerator<readonly ReplyFrame[]> {
+  onBegin()
   const { dialect, keepRaw, onEvent } = options
   const framer = new SseFramer()
   const state = dialect.newStreamState()
@@ -34,12 +54,21 @@ export async function* decodeStream(options: DecodeOptions): AsyncGenerator<read
     return note(dialect.fromEvent(state, frame), keepRaw ? frame.raw : undefined)
   }
 
+  /** An event without its blank line: a client has to see what we saw, and nothing of one that was cut. */
+  function stepUnended(frame: SseFrame): ReplyFrame {
+    const { events } = step(frame)
+    const raw = keepRaw && failure === undefined ? Buffer.concat([frame.raw, BLANK_LINE]) : undefined
+    return { raw, events }
+  }
+
   function lastWords(): ReplyFrame {
     return note(dialect.fromEnd?.(state) ?? [], keepRaw ? NOTHING : undefined)
   }
 
   function note(events: readonly StreamEvent[], raw: Uint8Array | undefined): ReplyFrame {
     for (const event of events) {
+      // Nothing after an error may look like the end of a reply.
+      if (event.type === 'reply-end' && failure !== undefined) return { raw, events: events.filter(isNoEnd) }
       onEvent(event)
       if (event.type === 'reply-end') complete = true
       else if (event.type === 'error') {
@@ -58,7 +87,7 @@ export async function* decodeStream(options: DecodeOptions): AsyncGenerator<read
       if (frames.length > 0) yield frames.map(step)
     }
     const rest = framer.flush()
-    if (rest.length > 0) yield rest.map(step)
+    if (rest.length > 0) yield rest.map(stepUnended)
     if (!complete && failure === undefined) yield [lastWords()]
     if (!complete && failure === undefined) {
       throw new GatewayError('upstream_error', {
@@ -66,11 +95,16 @@ export async function* decodeStream(options: DecodeOptions): AsyncGenerator<read
       })
     }
   } catch (error) {
+    const isTold = complete || failure !== undefined
     failure ??= options.toError(error)
-    if (!complete) yield [{ raw: undefined, events: [toErrorEvent(failure)] }]
+    if (!isTold) yield [{ raw: undefined, events: [toErrorEvent(failure)] }]
   } finally {
     options.onEnd(complete ? undefined : (failure ?? readerLeft()))
   }
+}
+
+function isNoEnd({ type }: StreamEvent): boolean {
+  return type !== 'reply-end'
 }
 
 function readerLeft(): GatewayError {
