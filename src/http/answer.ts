@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ChatRequest } from '../contract/chat.ts'
 import type { RequestContext, StreamEncoder } from '../contract/format.ts'
 import { createArrayEncoder } from '../contract/formats/gemini/encoder.ts'
 import type { Operation } from '../contract/operation.ts'
 import { GatewayError, toGatewayError } from '../core/errors.ts'
 import type { Gateway } from '../gateway.ts'
-import type { Exchange } from '../pipeline/exchange.ts'
+import type { Exchange, Incoming } from '../pipeline/exchange.ts'
 import type { Reply } from '../pipeline/reply.ts'
 import type { Running } from '../pipeline/run.ts'
 import { type ErrorFamily, toErrorReply } from './error-reply.ts'
@@ -66,11 +67,17 @@ export function createAnswerer(gateway: Gateway, heartbeats: Heartbeats): Answer
     } catch (thrown) {
       const error = toGatewayError(thrown)
       gateway.logError(exchange, error)
-      // A reply that has begun cannot become another: a stream says so in an event, a body breaks off.
-      if (stream?.begun) stream.fail(error)
-      else if (!response.headersSent) sendError(visit, id, error)
-      else response.destroy()
-      await running?.end(endOf(error), error)
+      try {
+        // A reply that has begun cannot become another: a stream says so in an event, a body breaks off.
+        if (stream?.begun) stream.fail(error)
+        else if (!response.headersSent) sendError(visit, id, error)
+        else response.destroy()
+      } catch (defect) {
+        gateway.logError(exchange, toGatewayError(defect))
+        response.destroy()
+      } finally {
+        await running?.end(endOf(error), error)
+      }
     } finally {
       stopTimer()
       stream?.close()
@@ -97,8 +104,8 @@ export function createAnswerer(gateway: Gateway, heartbeats: Heartbeats): Answer
     let encoder: StreamEncoder | undefined
     const encoderOf = () =>
       (encoder ??= arrayStream
-        ? createArrayEncoder(incoming.chat(), context)
-        : format.createEncoder(incoming.chat(), context))
+        ? createArrayEncoder(askedFor(incoming), context)
+        : format.createEncoder(askedFor(incoming), context))
     const heartbeat = heartbeatOf(format, visit.request.headers, arrayStream)
     const pulse: Pulse = heartbeats.start(() => {
       if (response.destroyed || response.writableNeedDrain) return
@@ -201,6 +208,18 @@ function sendError(visit: Visit, id: string, error: GatewayError): void {
   const { status, headers, body } = toErrorReply(error, family, id)
   response.writeHead(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) })
   response.end(body)
+}
+
+/**
+ * @returns the request that a stream answers. One that was forwarded may hold what we would refuse to read; its
+ *   stream still has to end in an event when it breaks.
+ */
+function askedFor(incoming: Incoming): ChatRequest {
+  try {
+    return incoming.chat()
+  } catch {
+    return { model: incoming.model, messages: [], stream: true, includeUsage: false, unmapped: [] }
+  }
 }
 
 function isConversation(operation: Operation): boolean {
