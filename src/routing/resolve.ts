@@ -35,8 +35,15 @@ const NAME_LENGTH_MAX = 256
 interface Resolved {
   readonly route: string
   readonly targets: readonly TargetName[]
-  /** Running sums of the weights, where one is drawn; else the first target goes first. */
-  readonly weights: readonly number[] | undefined
+  /** Where the first target is drawn; else the targets are tried as they stand. */
+  readonly draw: Draw | undefined
+}
+
+interface Draw {
+  /** Running sums of the weights of the targets. */
+  readonly sums: readonly number[]
+  /** The targets in the order in which those that were not drawn are tried. */
+  readonly byWeight: readonly TargetName[]
 }
 
 export function createResolver(options: ResolverOptions): Resolver {
@@ -51,13 +58,13 @@ export function createResolver(options: ResolverOptions): Resolver {
       const name = model.slice(slash + 1)
       const aliases = options.providers.get(provider)
       if (name !== '' && aliases !== undefined) {
-        return single(model, provider, aliases[name] ?? name, 'named by the caller')
+        return single(model, provider, ownName(aliases, name), 'named by the caller')
       }
     }
     const serving = [...options.providers.keys()].filter((provider) => options.serves(provider, model))
     const [only] = serving
     if (only !== undefined && serving.length === 1) {
-      const own = options.providers.get(only)?.[model] ?? model
+      const own = ownName(options.providers.get(only) ?? {}, model)
       return single(`${only}/${model}`, only, own, 'the only provider known to serve it')
     }
     return undefined
@@ -95,24 +102,31 @@ function fromRoute(name: string, route: RouteSettings): Resolved {
     model: target.model,
     reason: `target of the route ${name}`,
   }))
-  if (route.strategy !== 'weighted' || targets.length < 2) return { route: name, targets, weights: undefined }
+  if (route.strategy !== 'weighted' || targets.length < 2) return { route: name, targets, draw: undefined }
   let sum = 0
-  return { route: name, targets, weights: route.targets.map((target) => (sum += target.weight)) }
+  const sums = route.targets.map(({ weight }) => (sum += weight))
+  const byWeight = targets
+    .map((target, index) => ({ target, weight: route.targets[index]?.weight ?? 0 }))
+    .sort((first, second) => second.weight - first.weight)
+    .map(({ target }) => target)
+  return { route: name, targets, draw: { sums, byWeight } }
 }
 
 function single(route: string, provider: string, model: string, reason: string): Resolved {
-  return { route, targets: [{ provider, model, reason }], weights: undefined }
+  return { route, targets: [{ provider, model, reason }], draw: undefined }
 }
 
-function ordered({ targets, weights }: Resolved, random: () => number): readonly TargetName[] {
-  const total = weights?.at(-1) ?? 0
-  if (weights === undefined || total <= 0) return targets
-  const drawn = random() * total
-  const index = weights.findIndex((sum) => drawn < sum)
-  const first = targets[index]
-  return first === undefined || index === 0
-    ? targets
-    : [first, ...targets.filter((target) => target !== first)]
+/** @returns what the provider calls a model; the names come from callers, so only the record's own count */
+function ownName(aliases: Readonly<Record<string, string>>, model: string): string {
+  return Object.hasOwn(aliases, model) ? (aliases[model] ?? model) : model
+}
+
+function ordered({ targets, draw }: Resolved, random: () => number): readonly TargetName[] {
+  if (draw === undefined) return targets
+  const drawn = random() * (draw.sums.at(-1) ?? 0)
+  const first = targets[draw.sums.findIndex((sum) => drawn < sum)]
+  if (first === undefined || first === draw.byWeight[0]) return draw.byWeight
+  return [first, ...draw.byWeight.filter((target) => target !== first)]
 }
 
 function noRouteForTask(task: string | undefined, known: readonly string[]): GatewayError {
