@@ -1,5 +1,5 @@
 import type { ChatRequest, Usage } from '../contract/chat.ts'
-import { GatewayError } from '../core/errors.ts'
+import { estimateTokens } from '../core/tokens.ts'
 import type { Attempt, AttemptPrice, CallUnits, Exchange } from '../pipeline/exchange.ts'
 import { textOfForward } from './forward-text.ts'
 
@@ -34,25 +34,34 @@ export function createAccountant<Price extends AttemptPrice>({ prices, tokens }:
     attempt.estimated = true
     const { usage } = attempt
     const inputTokens = usage.inputTokens ?? (await countInput(exchange, attempt.model))
-    const outputTokens = usage.outputTokens ?? (await tokens.countText(attempt.outputText, attempt.model))
+    const outputTokens = usage.outputTokens ?? (await countText(attempt.outputText, attempt.model))
     attempt.usage = { ...usage, inputTokens, outputTokens }
     price(attempt)
   }
 
-  function countInput({ incoming }: Exchange, model: string): Promise<number> {
+  async function countInput({ incoming }: Exchange, model: string): Promise<number> {
+    const { operation, json } = incoming
     try {
-      if (incoming.operation === 'chat') return tokens.countChat(incoming.chat(), model)
-      if (incoming.operation === 'embedding') {
+      if (operation === 'chat') return await tokens.countChat(incoming.chat(), model)
+      if (operation === 'embedding') {
         const texts = incoming
           .embedding()
           .inputs.map((input) => (typeof input === 'string' ? input : 'x '.repeat(input.length)))
-        return tokens.countText(texts.join('\n'), model)
+        return await tokens.countText(texts.join('\n'), model)
       }
-    } catch (error) {
+    } catch {
       // What was forwarded as it came may be more than we understand. The provider did, so it is charged all the same.
-      if (!(error instanceof GatewayError)) throw error
     }
-    return tokens.countText(textOfForward(incoming.operation, incoming.json), model)
+    return countText(textOfForward(operation, json), model)
+  }
+
+  async function countText(text: string, model: string): Promise<number> {
+    try {
+      return await tokens.countText(text, model)
+    } catch {
+      // A tokenizer that cannot be loaded must not make a call free.
+      return estimateTokens(Buffer.byteLength(text))
+    }
   }
 
   return {

@@ -19,9 +19,15 @@ export function createLedgerStage(options: LedgerStageOptions): Stage {
     async settle(exchange, outcome) {
       const { caller, attempts } = exchange
       if (caller === undefined) return
+      const defects: unknown[] = []
       for (const attempt of attempts) {
-        const accounting = options.account(exchange, attempt)
-        if (accounting !== undefined) await accounting
+        try {
+          const accounting = options.account(exchange, attempt)
+          if (accounting !== undefined) await accounting
+        } catch (error) {
+          // A row without its cost can be mended; a call without a row is lost.
+          defects.push(error)
+        }
       }
       const rows =
         attempts.length === 0
@@ -31,6 +37,7 @@ export function createLedgerStage(options: LedgerStageOptions): Stage {
             )
       for (const row of rows) options.record(row)
       options.onSettled(exchange, outcome, rows)
+      if (defects.length > 0) throw defects[0]
     },
   }
 }
