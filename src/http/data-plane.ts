@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Operation } from '../contract/operation.ts'
+import { GatewayError } from '../core/errors.ts'
 import type { Gateway } from '../gateway.ts'
 import type { CallFormat } from '../pipeline/exchange.ts'
 import { type Answerer, createAnswerer } from './answer.ts'
@@ -110,10 +111,18 @@ function registerGemini(app: FastifyInstance, answer: Answerer): void {
       const rest = request.params['*']
       const colon = rest.lastIndexOf(':')
       const facts = colon < 0 ? undefined : geminiFacts(rest.slice(0, colon), rest.slice(colon + 1))
-      if (facts === undefined) return reply.callNotFound()
+      if (facts === undefined) throw noMethod(rest.slice(colon + 1))
       return respond(answer, request, reply, facts, 'gemini')
     })
   }
+}
+
+function noMethod(name: string): GatewayError {
+  return new GatewayError('not_found', {
+    message:
+      `There is no method \`${name.slice(0, 64)}\` of a model. Known: generateContent, streamGenerateContent, ` +
+      'countTokens, embedContent, batchEmbedContents.',
+  })
 }
 
 function geminiFacts(model: string, method: string): RouteFacts | undefined {

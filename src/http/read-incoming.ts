@@ -7,6 +7,7 @@ import { GatewayError, toGatewayError } from '../core/errors.ts'
 import type { CallFormat, Hints, Incoming } from '../pipeline/exchange.ts'
 import { chatReaderOf, embeddingFormatOf, isForwardable, requireTranslatable } from './formats.ts'
 import { readHints } from './hints.ts'
+import { parseBody } from './parse-body.ts'
 
 /** What a route of the data plane knows beside headers and body. */
 export interface RouteFacts {
@@ -37,13 +38,14 @@ export function readIncoming(
   let json: Record<string, unknown> | undefined
   let hints: Hints = NO_HINTS
   try {
-    if ((facts.forward?.body ?? 'json') === 'json') json = parseBody(body)
+    if ((facts.forward?.body ?? 'json') === 'json') json = parseBody(body, headers['content-encoding'])
     hints = readHints(headers, json)
   } catch (error) {
     problem ??= toGatewayError(error)
   }
   const model = facts.model ?? json?.model ?? facts.modelDefault
-  if (problem === undefined && typeof model !== 'string') problem = wrongModel(model)
+  if (problem === undefined && (typeof model !== 'string' || !model.isWellFormed()))
+    problem = wrongModel(model)
   const { operation, format } = facts
   // Cursor sends bodies of the Responses API to the path of Chat Completions, and reads the latter's reply.
   const disguised = format === 'chat' && json !== undefined && json.messages === undefined && 'input' in json
@@ -80,30 +82,11 @@ const NO_HINTS: Hints = {
   traceparent: undefined,
 }
 
-function parseBody(body: Buffer | undefined): Record<string, unknown> {
-  if (body === undefined || body.length === 0) {
-    throw new GatewayError('invalid_request', {
-      message: 'The request has no body; a JSON object is expected.',
-    })
-  }
-  let json: unknown
-  try {
-    json = JSON.parse(body.toString('utf8'))
-  } catch (error) {
-    throw new GatewayError('invalid_request', {
-      message: 'The body is not valid JSON.',
-      detail: { reason: error instanceof Error ? error.message.slice(0, 100) : '' },
-    })
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw new GatewayError('invalid_request', { message: 'The body has to be a JSON object.' })
-  }
-  return json as Record<string, unknown>
-}
-
 function wrongModel(model: unknown): GatewayError {
   const message =
-    model === undefined ? 'The field `model` is missing.' : 'The field `model` has to be a string.'
+    model === undefined
+      ? 'The field `model` is missing.'
+      : 'The field `model` has to be a well-formed string.'
   return new GatewayError('invalid_request', { message, param: 'model' })
 }
 

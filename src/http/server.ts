@@ -1,6 +1,11 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
 import { GatewayError, toGatewayError } from '../core/errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { registerControlPlane } from './admin/control-plane.ts'
@@ -48,6 +53,7 @@ export async function createServer(gateway: Gateway): Promise<Server> {
     keepAliveTimeout: 75_000,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
     clientErrorHandler: answerBrokenRequest,
+    frameworkErrors: answerUnroutable,
     logger: false,
     genReqId: () => gateway.newRequestId(),
   })
@@ -151,6 +157,13 @@ function familyOf(request: FastifyRequest): ErrorFamily {
     return 'anthropic'
   if (request.headers['x-goog-api-key'] !== undefined || request.url.includes('/v1beta/')) return 'gemini'
   return 'openai'
+}
+
+/** Before any route is known: a path that cannot be decoded, or a name in it that is too long. */
+function answerUnroutable(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const known = new GatewayError('invalid_request', { message: error.message, cause: error })
+  const { status, headers, body } = toErrorReply(known, familyOf(request), request.id)
+  void reply.status(status).headers(headers).send(body)
 }
 
 /** What Node could not even parse: answered in plain HTTP, since there is no request to answer. */

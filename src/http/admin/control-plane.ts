@@ -22,6 +22,7 @@ import { registerUsage } from './usage.ts'
 export async function registerControlPlane(app: FastifyInstance, gateway: Gateway): Promise<void> {
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
+  readEmptyBodies(app)
   app.setErrorHandler((error, request, reply) => {
     const known = hasZodFastifySchemaValidationErrors(error)
       ? fromValidation(error.validation)
@@ -68,6 +69,16 @@ export async function registerControlPlane(app: FastifyInstance, gateway: Gatewa
     },
     { prefix: '/api/internal' },
   )
+}
+
+/** Clients that send the content type of JSON with every call, a DELETE without a body included, are understood. */
+function readEmptyBodies(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined)
+    else parse(request, body, done)
+  })
 }
 
 function requireAdmin(gateway: Gateway, credential: string | undefined): void {
