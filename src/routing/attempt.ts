@@ -42,6 +42,9 @@ export function failAttempt(attempt: Attempt, thrown: unknown, endedMs: number):
   return error
 }
 
+/** Far above what any model writes in one reply: 128,000 tokens are about half a million characters. */
+const OUTPUT_CHARACTERS_MAX = 4 << 20
+
 /** Takes from an event what the books need of it. */
 export function noteEvent(attempt: Attempt, event: StreamEvent, nowMs: () => number): void {
   switch (event.type) {
@@ -49,14 +52,14 @@ export function noteEvent(attempt: Attempt, event: StreamEvent, nowMs: () => num
     case 'reasoning-delta':
     case 'refusal-delta':
       attempt.firstTokenMs ??= nowMs()
-      attempt.outputText += event.text
+      noteText(attempt, event.text)
       break
     case 'tool-call-start':
       attempt.firstTokenMs ??= nowMs()
-      attempt.outputText += event.name
+      noteText(attempt, event.name)
       break
     case 'tool-call-delta':
-      attempt.outputText += event.arguments
+      noteText(attempt, event.arguments)
       break
     case 'usage-report':
       attempt.usage = mergeUsage(attempt.usage, event.usage)
@@ -68,4 +71,11 @@ export function noteEvent(attempt: Attempt, event: StreamEvent, nowMs: () => num
     default:
       break
   }
+}
+
+/** Keeps what the model wrote, for counting where the provider does not say. */
+export function noteText(attempt: Attempt, text: string): void {
+  if (attempt.outputText.length < OUTPUT_CHARACTERS_MAX) attempt.outputText += text
+  // A count that more text follows is not the last word on it: were the stream cut here, it would be too low.
+  if (attempt.usage.outputTokens !== undefined) attempt.usage = { ...attempt.usage, outputTokens: undefined }
 }

@@ -19,6 +19,8 @@ export function createCall(context: CallContext): Call {
     const provider = context.providers.get(target.provider)
     if (provider === undefined)
       throw new Error(`The plan names a provider that is not there: ${target.provider}`)
+    // Whoever left, or ran out of time, on the way here gets nothing sent for it, `drain` or not.
+    exchange.signal.throwIfAborted()
     const attempt = beginAttempt(context, exchange, target)
     try {
       return await callOperation(context, exchange, attempt, provider)

@@ -149,7 +149,7 @@ async function answerOf(
   // A translated reply is read now, so that a broken one is this attempt's failure and not the edge's.
   if (!native) chat()
   if (attempt.usage.inputTokens === undefined || attempt.usage.outputTokens === undefined) {
-    attempt.outputText = textOf(chat())
+    attempt.outputText = native ? textOfNative(chat, bytes) : textOf(chat())
   }
   attempt.endedMs = context.clock.monotonicMs()
   attempt.firstTokenMs = attempt.endedMs
@@ -200,6 +200,15 @@ function streamOf(
     format: wire.format,
     onCancel: provider.settings.onCancel,
     events: wire.format === 'completions' ? toCompletionFrames(events, asksForUsage(incoming.json)) : events,
+  }
+}
+
+/** A reply that is passed on may be more than we can read; for counting, its bytes are text enough. */
+function textOfNative(chat: () => ChatReply, bytes: Buffer): string {
+  try {
+    return textOf(chat())
+  } catch {
+    return bytes.toString('utf8')
   }
 }
 

@@ -1,3 +1,4 @@
+import { mergeUsage } from '../contract/chat.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Attempt, Exchange, Incoming } from '../pipeline/exchange.ts'
 import type { Reply } from '../pipeline/reply.ts'
@@ -52,7 +53,7 @@ export async function callEmbedding(
   const embedding = () => dialect.fromReply(json, model, incoming.embedding().inputs.length)
   const translated = native ? undefined : embedding()
   // Vectors are no tokens: what a provider does not say of the output is none.
-  attempt.usage = { outputTokens: 0, ...dialect.usageOf(json) }
+  attempt.usage = mergeUsage({ outputTokens: 0 }, dialect.usageOf(json))
   attempt.endedMs = context.clock.monotonicMs()
   await context.accountant.account(exchange, attempt)
   return {

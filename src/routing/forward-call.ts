@@ -4,6 +4,7 @@ import type { Attempt, Exchange, Incoming } from '../pipeline/exchange.ts'
 import type { Reply } from '../pipeline/reply.ts'
 import { endpointPath, type Provider } from '../providers/provider-set.ts'
 import { readWhole, toUpstreamError, type UpstreamResponse } from '../providers/transport.ts'
+import { noteText } from './attempt.ts'
 import type { CallContext } from './call-context.ts'
 import { forwardBody } from './forward-body.ts'
 import { relayEvents } from './forward-stream.ts'
@@ -172,7 +173,7 @@ function meteredEvents(
     operation: incoming.operation,
     onText(text) {
       attempt.firstTokenMs ??= context.clock.monotonicMs()
-      attempt.outputText += text
+      noteText(attempt, text)
     },
     onUsage(usage) {
       attempt.usage = usage

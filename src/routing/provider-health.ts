@@ -56,16 +56,21 @@ export class HealthBook {
     entry.failuresInRow = sample.failed ? entry.failuresInRow + 1 : 0
   }
 
-  /** Takes from ended attempts what they say about their providers; a caller's leaving says nothing. */
+  /**
+   * Takes from ended attempts what they say about their providers. Nothing is said by a caller's leaving, a defect
+   * of ours, or a request that could not be written.
+   */
   noteAttempts(attempts: readonly Attempt[], nowMs: number): void {
     for (const attempt of attempts) {
       const { errorCode, startedMs, endedMs = nowMs, firstTokenMs } = attempt
-      if (errorCode === 'client_closed') continue
+      if (errorCode === 'client_closed' || errorCode === 'internal_error') continue
+      const failed = errorCode !== undefined && ERRORS[errorCode].status >= 500
+      if (!attempt.dispatched && !failed) continue
       this.note(attempt.provider, {
         atMs: nowMs,
         latencyMs: endedMs - startedMs,
         firstTokenMs: firstTokenMs === undefined ? undefined : firstTokenMs - startedMs,
-        failed: errorCode !== undefined && ERRORS[errorCode].status >= 500,
+        failed,
       })
     }
   }

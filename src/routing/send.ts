@@ -78,7 +78,9 @@ export async function refusal(
   attempt.endedMs = context.clock.monotonicMs()
   attempt.errorCode = error.code
   attempt.errorMessage = error.message
-  return { kind: 'forward', status, headers: passedHeaders(response.headers), body: bytes }
+  const headers = passedHeaders(response.headers)
+  if (status === 429) headers['retry-after'] ??= String(error.retryAfterSeconds ?? 1)
+  return { kind: 'forward', status, headers, body: bytes }
 }
 
 /** @returns the value, or `undefined` where the bytes are no JSON */

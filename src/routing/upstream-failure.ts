@@ -50,19 +50,29 @@ export function fromUpstreamFailure(
   })
 }
 
+/** A provider that asks for more is taken at its word for a day. */
+const RETRY_AFTER_SECONDS_MAX = 86_400
+const NUMBER = /^\d+(?:\.\d+)?$/
+
 /**
- * @returns whole seconds from `retry-after` (RFC 9110, section 10.2.3: seconds or a date) or `retry-after-ms`
+ * @returns whole seconds from `retry-after` (RFC 9110, section 10.2.3: seconds or a date; some providers write
+ *   fractions) or `retry-after-ms`, at most a day
  */
 export function retryAfterOf(
   headers: Readonly<Record<string, string | string[] | undefined>>,
   nowMs: number,
 ): number | undefined {
-  const millis = Number(headers['retry-after-ms'])
-  if (headers['retry-after-ms'] !== undefined && Number.isFinite(millis))
-    return Math.max(0, Math.ceil(millis / 1000))
-  const value = headers['retry-after']
+  const seconds = secondsOf(headers['retry-after-ms'], headers['retry-after'], nowMs)
+  return seconds === undefined
+    ? undefined
+    : Math.min(Math.max(0, Math.ceil(seconds)), RETRY_AFTER_SECONDS_MAX)
+}
+
+function secondsOf(millis: unknown, value: unknown, nowMs: number): number | undefined {
+  if (typeof millis === 'string' && NUMBER.test(millis)) return Number(millis) / 1000
   if (typeof value !== 'string') return undefined
-  if (/^\d+$/.test(value)) return Number(value)
-  const at = Date.parse(value)
-  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - nowMs) / 1000))
+  if (NUMBER.test(value)) return Number(value)
+  // A date names its month; `Date.parse` would read years into bare numbers.
+  const at = /[a-z]/i.test(value) ? Date.parse(value) : Number.NaN
+  return Number.isNaN(at) ? undefined : (at - nowMs) / 1000
 }
