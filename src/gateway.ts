@@ -3,7 +3,7 @@ import type { Config } from './config/schema/config-schema.ts'
 import { type Clock, systemClock } from './core/clock.ts'
 import type { GatewayError } from './core/errors.ts'
 import { uuidV7 } from './core/ids.ts'
-import { requireModel } from './identity/access.ts'
+import { isModelAllowed, requireModel } from './identity/access.ts'
 import { type AdminKey, openAdminKey } from './identity/admin-key.ts'
 import { type Directory, openDirectory } from './identity/directory.ts'
 import { createIdentifyStage } from './identity/identify-stage.ts'
@@ -204,7 +204,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     const stages: Stage[] = [
       createLedgerStage({ clock, account: accountant.account, record: recorder.record, onSettled }),
       createIdentifyStage(directory.ring, clock),
-      createRouteStage({ resolver, requireModel }),
+      createRouteStage({ resolver, isModelAllowed, requireModel }),
     ]
     return { config, providers, stages, call, models }
   }

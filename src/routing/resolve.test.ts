@@ -38,13 +38,13 @@ function resolver(changes: Partial<ResolverOptions> = {}) {
 
 function targetsOf(model: string, changes: Partial<ResolverOptions> = {}, task?: string): string[] {
   return resolver(changes)
-    .resolve(model, task)
+    .resolve(model, task, () => true)
     .targets.map((target) => `${target.provider}/${target.model}`)
 }
 
 function refusal(model: string, task?: string, changes: Partial<ResolverOptions> = {}): GatewayError {
   try {
-    resolver(changes).resolve(model, task)
+    resolver(changes).resolve(model, task, () => true)
   } catch (error) {
     return error as GatewayError
   }
@@ -61,25 +61,25 @@ describe('resolve()', () => {
     expect(targetsOf('gpt-4o', { routes })).toEqual(['anthropic/claude-sonnet-4-5'])
     expect(targetsOf('openai/o3', { routes })).toEqual(['anthropic/claude-sonnet-4-5'])
     expect(targetsOf('auto', { routes }, 'summarization')).toEqual(['openai/o3'])
-    expect(resolver({ routes }).resolve('gpt-4o', undefined).route).toBe('gpt-4o')
+    expect(resolver({ routes }).resolve('gpt-4o', undefined, () => true).route).toBe('gpt-4o')
   })
 
   it('then provider/model, by the name the provider has for it, slashes and all', () => {
     expect(targetsOf('openai/anything-new')).toEqual(['openai/anything-new'])
     expect(targetsOf('azure/gpt-4o')).toEqual(['azure/my-deployment'])
     expect(targetsOf('openai/accounts/x/models/y')).toEqual(['openai/accounts/x/models/y'])
-    expect(resolver().resolve('azure/gpt-4o', undefined).route).toBe('azure/gpt-4o')
+    expect(resolver().resolve('azure/gpt-4o', undefined, () => true).route).toBe('azure/gpt-4o')
   })
 
   it('then a bare name that exactly one provider serves', () => {
     expect(targetsOf('claude-sonnet-4-5')).toEqual(['anthropic/claude-sonnet-4-5'])
-    expect(resolver().resolve('o3', undefined).route).toBe('openai/o3')
+    expect(resolver().resolve('o3', undefined, () => true).route).toBe('openai/o3')
     expect(refusal('shared').code).toBe('model_not_found')
   })
 
   it('then auto, by the task', () => {
     expect(targetsOf('auto', {}, 'summarization')).toEqual(['openai/gpt-4o', 'anthropic/claude-sonnet-4-5'])
-    expect(resolver().resolve('auto', 'summarization').route).toBe('chat')
+    expect(resolver().resolve('auto', 'summarization', () => true).route).toBe('chat')
     expect(refusal('auto').message).toContain('x-gatehouse-task')
     expect(refusal('auto', 'code').message).toContain('Known: summarization')
     expect(refusal('auto', 'constructor').code).toBe('model_not_found')
@@ -104,6 +104,13 @@ describe('resolve()', () => {
     expect(refusal('x'.repeat(100_000)).message.length).toBeLessThan(400)
   })
 
+  it('suggests nothing that the caller may not use', () => {
+    const resolve = () => resolver().resolve('gpt-4', undefined, (name) => name.startsWith('anthropic/'))
+    expect(resolve).toThrow(/anthropic\/claude-sonnet-4-5/)
+    expect(resolve).not.toThrow(/openai/)
+    expect(() => resolver().resolve('gpt-4', undefined, () => false)).toThrow(/`gpt-4`\.$/)
+  })
+
   it('says what is missing where there is no name', () => {
     expect(refusal('')).toMatchObject({ code: 'invalid_request', param: 'model' })
     for (const name of ['/', 'openai/', '/gpt-4o']) expect(refusal(name).code).toBe('model_not_found')
@@ -111,8 +118,8 @@ describe('resolve()', () => {
 
   it('forgets names that callers invent before they fill the memory', () => {
     const resolve = resolver().resolve
-    for (let i = 0; i < 25_000; i++) resolve(`openai/m${i}`, undefined)
-    expect(resolve('openai/m1', undefined).targets[0]?.model).toBe('m1')
+    for (let i = 0; i < 25_000; i++) resolve(`openai/m${i}`, undefined, () => true)
+    expect(resolve('openai/m1', undefined, () => true).targets[0]?.model).toBe('m1')
   })
 
   it('never throws anything but its own errors', () => {
@@ -120,7 +127,7 @@ describe('resolve()', () => {
     fc.assert(
       fc.property(fc.string(), fc.option(fc.string(), { nil: undefined }), (model, task) => {
         try {
-          expect(resolve(model, task).targets.length).toBeGreaterThan(0)
+          expect(resolve(model, task, () => true).targets.length).toBeGreaterThan(0)
         } catch (error) {
           expect(['model_not_found', 'invalid_request']).toContain((error as GatewayError).code)
         }

@@ -24,8 +24,11 @@ export interface ResolverOptions {
 
 /** Finds where the `model` of a request leads. */
 export interface Resolver {
-  /** @throws GatewayError `model_not_found`, naming the nearest names */
-  resolve(model: string, task: string | undefined): Plan
+  /**
+   * @param mayUse whether the caller may know of a name: others are not suggested
+   * @throws GatewayError `model_not_found`, naming the nearest names
+   */
+  resolve(model: string, task: string | undefined, mayUse: (name: string) => boolean): Plan
 }
 
 /** How many answers are remembered; a caller that invents names must not fill the memory. */
@@ -83,14 +86,16 @@ export function createResolver(options: ResolverOptions): Resolver {
   }
 
   return {
-    resolve(model, task) {
+    resolve(model, task, mayUse) {
       let found = find(model)
       if (found === undefined && model === 'auto') {
         const route = task === undefined ? undefined : options.tasks.get(task)
         if (route !== undefined) found = find(route)
         if (found === undefined) throw noRouteForTask(task, [...options.tasks.keys()])
       }
-      if (found === undefined) throw notFound(model, [...options.routes.keys(), ...options.suggestions()])
+      if (found === undefined) {
+        throw notFound(model, [...options.routes.keys(), ...options.suggestions()].filter(mayUse))
+      }
       return { route: found.route, targets: ordered(found, options.random) }
     },
   }

@@ -4,20 +4,23 @@ import type { Resolver } from './resolve.ts'
 
 export interface RouteStageOptions {
   readonly resolver: Resolver
+  readonly isModelAllowed: (allowed: readonly string[] | null, name: string) => boolean
   /** @throws GatewayError `model_not_allowed` */
   readonly requireModel: (allowed: readonly string[] | null, names: readonly string[]) => void
 }
 
 /** Where the call goes, decided before anything is spent on it. */
-export function createRouteStage({ resolver, requireModel }: RouteStageOptions): Stage {
+export function createRouteStage(options: RouteStageOptions): Stage {
+  const { resolver, isModelAllowed, requireModel } = options
   return {
     name: 'route',
     enter(exchange: Exchange) {
       const { model, hints, forward } = exchange.incoming
       // Files and batches lie at one provider, which their owner's books name (resources/).
       if (forward?.resource !== undefined) return undefined
-      const plan = resolver.resolve(model, hints.task)
-      requireModel(exchange.caller?.models ?? null, [model, plan.route])
+      const allowed = exchange.caller?.models ?? null
+      const plan = resolver.resolve(model, hints.task, (name) => isModelAllowed(allowed, name))
+      requireModel(allowed, [model, plan.route])
       exchange.plan = plan
       return undefined
     },
