@@ -83,7 +83,12 @@ class Call implements Dispatcher.DispatchHandler {
 }
 
 /** Each connection sends its next call as soon as the last is answered: how much goes through. */
-export async function loadClosed({ target, connections, durationMs }: ClosedOrder): Promise<LoadResult> {
+export async function loadClosed({
+  target,
+  connections,
+  durationMs,
+  callsMax = Number.POSITIVE_INFINITY,
+}: ClosedOrder): Promise<LoadResult> {
   const clients = Array.from(
     { length: connections },
     () => new Client(target.origin, { pipelining: 1, ...TIMEOUTS }),
@@ -96,7 +101,8 @@ export async function loadClosed({ target, connections, durationMs }: ClosedOrde
       (client) =>
         new Promise<void>((resolve) => {
           const next = () => {
-            if (performance.now() >= endMs || tally.errors >= ERRORS_MAX) resolve()
+            const enough = tally.calls >= callsMax || tally.errors >= ERRORS_MAX
+            if (enough || performance.now() >= endMs) resolve()
             else client.dispatch(request(target), new Call(tally, next))
           }
           next()

@@ -43,14 +43,18 @@ const QUIET_WAIT_MAX_MS = 8000
 /**
  * Runs one load and takes what it cost the process. Work that a candidate put off until after its reply (books,
  * collecting garbage) belongs to the calls, so the clock runs until the process has nothing more to do.
+ *
+ * @param settle has it write its books now, where it keeps any and might wait longer than we do
  */
 export async function withCost<Result>(
   pid: number,
+  settle: (() => Promise<unknown>) | undefined,
   load: () => Promise<Result>,
 ): Promise<{ result: Result; cost: Cost }> {
   const before = readProcessTree(pid)
   const result = await load()
   const { rssBytes } = readProcessTree(pid)
+  await settle?.()
   const stillBusy = !(await becomesQuiet(pid))
   const cpuMs = readProcessTree(pid).cpuMs - before.cpuMs
   return { result, cost: { cpuMs, rssBytes, stillBusy } }

@@ -28,6 +28,8 @@ export type GeneratorOrder =
       readonly target: Target
       readonly connections: number
       readonly durationMs: number
+      /** Ends the load earlier: for the warm-up. */
+      readonly callsMax?: number
     }
   | {
       readonly kind: 'paced'

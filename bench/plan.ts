@@ -11,7 +11,9 @@ export interface Plan {
   /** Streams take longer and vary less, so that a quick run measures them once. */
   readonly streamRounds: number
   readonly connections: number
+  /** The first of both ends it. A candidate of much code needs thousands of calls until all of it is compiled. */
   readonly warmUpMs: number
+  readonly warmUpCalls: number
   readonly closedMs: number
   readonly pacedMs: number
   readonly streamLoads: readonly StreamLoad[]
@@ -35,7 +37,8 @@ const ROUNDS_MAX = 50
 const QUICK = {
   rounds: 2,
   streamRounds: 1,
-  warmUpMs: 1200,
+  warmUpMs: 2400,
+  warmUpCalls: 8000,
   closedMs: 800,
   pacedMs: 400,
   streamLoads: [
@@ -47,7 +50,8 @@ const QUICK = {
 const FULL = {
   rounds: 5,
   streamRounds: 5,
-  warmUpMs: 4000,
+  warmUpMs: 12_000,
+  warmUpCalls: 40_000,
   closedMs: 3000,
   pacedMs: 3000,
   streamLoads: [

@@ -60,7 +60,9 @@ async function main(): Promise<void> {
     const inspector = await openInspector(gatehouse.inspectorUrl ?? '')
     await inspector.start(SAMPLING_US)
     const threadsBefore = readThreads(gatehouse.pid)
-    const { result: units, cost } = await withCost(gatehouse.pid, () => load(Number(values.seconds) * 1000))
+    const { result: units, cost } = await withCost(gatehouse.pid, gatehouse.bookedCalls, () =>
+      load(Number(values.seconds) * 1000),
+    )
     const threadsAfter = readThreads(gatehouse.pid)
     const profiles = await inspector.stop()
     inspector.close()

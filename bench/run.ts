@@ -46,6 +46,8 @@ interface Subjects {
   readonly target: Target
   /** Whose CPU counts; the upstream's own does not. */
   readonly pid: number | undefined
+  /** Has the candidate write what it put off. */
+  readonly settle: (() => Promise<unknown>) | undefined
 }
 
 // A paced candidate should have room to spare: at its limit one would measure the queue before it.
@@ -57,8 +59,8 @@ export async function measureAll(
 ): Promise<{ measurements: Measurements; checks: Checks }> {
   const { plan, candidates, generator, upstream, direct, onProgress } = options
   const subjects: Subjects[] = [
-    { name: 'direct', target: direct, pid: undefined },
-    ...candidates.map(({ name, target, pid }) => ({ name, target, pid })),
+    { name: 'direct', target: direct, pid: undefined, settle: undefined },
+    ...candidates.map(({ name, target, pid, bookedCalls }) => ({ name, target, pid, settle: bookedCalls })),
   ]
   const closed = new Map<Subject, ClosedRound[]>()
   const paced = new Map<Subject, PacedRound[]>()
@@ -97,12 +99,13 @@ export async function measureAll(
   /** In two halves: the first for the compiler, the second to see what the candidate bears. */
   async function warmUp({ name, target, pid }: Subjects): Promise<void> {
     const { connections } = plan
-    const durationMs = name === 'direct' ? plan.warmUpMs / 4 : plan.warmUpMs / 2
+    const durationMs = plan.warmUpMs / 2
+    const callsMax = plan.warmUpCalls / 2
     let callsPerSecond = 0
     for (let half = 0; half < 2; half++) {
       const { calls, elapsedMs, firstError } = await load(
         name,
-        { kind: 'closed', target, connections, durationMs },
+        { kind: 'closed', target, connections, durationMs, callsMax },
         durationMs,
       )
       if (calls === 0) throw new Error(`${name} answered no call: ${firstError}`)
@@ -114,10 +117,10 @@ export async function measureAll(
     onProgress(`warm-up              ${name.padEnd(10)} ${callsPerSecond.toFixed(0).padStart(7)} calls/s`)
   }
 
-  async function measureClosed({ name, target, pid }: Subjects, round: number): Promise<void> {
+  async function measureClosed({ name, target, pid, settle }: Subjects, round: number): Promise<void> {
     if (pid === undefined) return
     const { connections, closedMs: durationMs } = plan
-    const { result, cost } = await withCost(pid, () =>
+    const { result, cost } = await withCost(pid, settle, () =>
       load(name, { kind: 'closed', target, connections, durationMs }, durationMs),
     )
     add(closed, name, { ...result, cost })
@@ -127,12 +130,12 @@ export async function measureAll(
     )
   }
 
-  async function measurePaced({ name, target, pid }: Subjects, round: number): Promise<void> {
+  async function measurePaced({ name, target, pid, settle }: Subjects, round: number): Promise<void> {
     const { pacedMs: durationMs } = plan
     const callsPerSecond = rates.get(name) ?? Math.min(...CALL_RATES)
     const run = () => load(name, { kind: 'paced', target, callsPerSecond, durationMs }, durationMs)
     const { result, cost } =
-      pid === undefined ? { result: await run(), cost: undefined } : await withCost(pid, run)
+      pid === undefined ? { result: await run(), cost: undefined } : await withCost(pid, settle, run)
     add(paced, name, { ...result, cost, callsPerSecond })
     onProgress(
       `round ${round} of ${plan.rounds}  paced ${name.padEnd(10)} ${String(callsPerSecond).padStart(6)} calls/s  p50 ${result.p50Ms.toFixed(2)} ms  p99 ${result.p99Ms.toFixed(2)} ms${noteOf(result.firstError)}`,
@@ -143,7 +146,7 @@ export async function measureAll(
     const [first] = plan.streamLoads
     if (first === undefined) return
     await upstream.order({ kind: 'pace', pace: first.pace }, ORDER_GRACE_MS)
-    for (const { name, target } of subjects) {
+    for (const { name, target } of candidates) {
       const { complete, firstProblem } = await loadStreams(name, target, { ...first, windowMs: 0 })
       if (complete === 0) onProgress(`warm-up: ${name} completed no stream: ${firstProblem}`)
     }
@@ -156,14 +159,14 @@ export async function measureAll(
   }
 
   async function measureStreamLoad(
-    { name, target, pid }: Subjects,
+    { name, target, pid, settle }: Subjects,
     streamLoad: StreamLoad,
     round: number,
   ): Promise<void> {
     const { parallel } = streamLoad
     const run = () => loadStreams(name, target, streamLoad)
     const { result, cost } =
-      pid === undefined ? { result: await run(), cost: undefined } : await withCost(pid, run)
+      pid === undefined ? { result: await run(), cost: undefined } : await withCost(pid, settle, run)
     const bySubject = streams.get(parallel) ?? new Map<Subject, StreamRound[]>()
     streams.set(parallel, bySubject)
     add(bySubject, name, { ...result, cost })
