@@ -169,8 +169,19 @@ function ratio(one: JsonFigures, base: JsonFigures | undefined): string {
   return base === undefined ? '–' : (one.cpuUs / base.cpuUs).toFixed(2)
 }
 
+/** Padded as the formatter of this project has it: the first column to the left, figures to the right. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  const rule = head.map((_, index) => (index === 0 ? '---' : '---:'))
+  const widths = head.map((_, index) =>
+    Math.max(...[head, ...rows].map((cells) => cells[index]?.length ?? 0), RULE_LENGTH_MIN),
+  )
+  const line = (cells: readonly string[]) =>
+    `| ${widths.map((width, index) => pad(cells[index] ?? '', width, index)).join(' | ')} |`
+  const rule = widths.map((width, index) => (index === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
   return [line(head), line(rule), ...rows.map(line)].join('\n')
+}
+
+const RULE_LENGTH_MIN = 3
+
+function pad(cell: string, width: number, index: number): string {
+  return index === 0 ? cell.padEnd(width) : cell.padStart(width)
 }
