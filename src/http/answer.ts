@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ChatRequest } from '../contract/chat.ts'
 import type { RequestContext, StreamEncoder } from '../contract/format.ts'
-import { createArrayEncoder } from '../contract/formats/gemini/encoder.ts'
 import type { Operation } from '../contract/operation.ts'
 import { GatewayError, toGatewayError } from '../core/errors.ts'
 import type { Gateway } from '../gateway.ts'
@@ -9,7 +8,7 @@ import type { Exchange, Incoming } from '../pipeline/exchange.ts'
 import type { Reply } from '../pipeline/reply.ts'
 import type { Running } from '../pipeline/run.ts'
 import { type ErrorFamily, toErrorReply } from './error-reply.ts'
-import { chatFormatOf, embeddingFormatOf, heartbeatOf, toTokenCountBody } from './formats.ts'
+import { chatFormatOf, embeddingFormatOf, streamStyleOf, toTokenCountBody } from './formats.ts'
 import type { Heartbeats, Pulse } from './heartbeat.ts'
 import { type RouteFacts, readIncoming } from './read-incoming.ts'
 import { toResponseHeaders } from './response-headers.ts'
@@ -99,18 +98,14 @@ export function createAnswerer(gateway: Gateway, heartbeats: Heartbeats): Answer
   function openStream(visit: Visit, exchange: Exchange, context: RequestContext) {
     const { response, arrayStream } = visit
     const { incoming } = exchange
-    const format = chatFormatOf(incoming.format)
+    const style = streamStyleOf(chatFormatOf(incoming.format), visit.request.headers, arrayStream)
     let begun = false
     let encoder: StreamEncoder | undefined
-    const encoderOf = () =>
-      (encoder ??= arrayStream
-        ? createArrayEncoder(askedFor(incoming), context)
-        : format.createEncoder(askedFor(incoming), context))
-    const heartbeat = heartbeatOf(format, visit.request.headers, arrayStream)
+    const encoderOf = () => (encoder ??= style.createEncoder(askedFor(incoming), context))
     const pulse: Pulse = heartbeats.start(() => {
       if (response.destroyed || response.writableNeedDrain) return
       writeHead({})
-      response.write(heartbeat)
+      response.write(style.heartbeat)
     })
 
     function writeHead(headers: Record<string, string>): void {

@@ -1,15 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { chatFormatOf, heartbeatOf } from './formats.ts'
+import { chatFormatOf, streamStyleOf } from './formats.ts'
 
-describe('heartbeatOf()', () => {
-  it('is a comment, a ping event, or white space in an array', () => {
+describe('streamStyleOf()', () => {
+  const heartbeatOf = (...asked: Parameters<typeof streamStyleOf>) => streamStyleOf(...asked).heartbeat
+
+  it('keeps streams open by a comment, a ping event, or white space in an array', () => {
     expect(heartbeatOf(chatFormatOf('chat'), {}, false)).toBe(': ping\n\n')
     expect(heartbeatOf(chatFormatOf('messages'), {}, false)).toMatch(/^event: ping\n/)
     expect(heartbeatOf(chatFormatOf('gemini'), {}, false)).toBe(': ping\n\n')
     expect(heartbeatOf(chatFormatOf('gemini'), {}, true)).toBe('\n')
   })
 
-  it('is a chunk without text for the client of Google that reads no comments', () => {
+  it('knows the client of Google that reads no comments', () => {
     const former = { 'x-goog-api-client': 'gl-node/24 genai-js/0.24.1' }
     const beat = heartbeatOf(chatFormatOf('gemini'), former, false)
     expect(JSON.parse(beat.replace(/^data: /, ''))).toMatchObject({

@@ -11,7 +11,7 @@ import {
   toCountTokensReply as toGeminiCount,
 } from '../contract/formats/gemini/count-tokens.ts'
 import { geminiBatchEmbedFormat, geminiEmbedFormat } from '../contract/formats/gemini/embeddings.ts'
-import { arrayHeartbeat, formerHeartbeat } from '../contract/formats/gemini/encoder.ts'
+import { arrayStyle, formerStyle } from '../contract/formats/gemini/encoder.ts'
 import { geminiFormat } from '../contract/formats/gemini/gemini-format.ts'
 import { requireTranslatable as requireTranslatableGemini } from '../contract/formats/gemini/translatable.ts'
 import { messagesFormat } from '../contract/formats/messages/format.ts'
@@ -48,12 +48,19 @@ export function chatFormatOf(format: CallFormat): ChatFormat {
 // How Google's former client names itself in `x-goog-api-client`.
 const FORMER_GOOGLE_CLIENT = /\bgenai-js\//
 
-/** @returns what keeps a silent stream open without disturbing the client that reads it */
-export function heartbeatOf(format: ChatFormat, headers: IncomingHttpHeaders, arrayStream: boolean): string {
-  if (arrayStream) return arrayHeartbeat
+/** How a stream is written, and kept open while it is silent. */
+export type StreamStyle = Pick<ChatFormat, 'createEncoder' | 'heartbeat'>
+
+/** @returns the style that the caller's client can read: that of the format, but for two habits of Gemini */
+export function streamStyleOf(
+  format: ChatFormat,
+  headers: IncomingHttpHeaders,
+  arrayStream: boolean,
+): StreamStyle {
+  if (arrayStream) return arrayStyle
   const client = headers['x-goog-api-client']
   const isFormer = format.name === 'gemini' && typeof client === 'string' && FORMER_GOOGLE_CLIENT.test(client)
-  return isFormer ? formerHeartbeat : format.heartbeat
+  return isFormer ? formerStyle : format
 }
 
 /** @returns how the body of a conversation, or of the question how long one is, is read */

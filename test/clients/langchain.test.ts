@@ -27,6 +27,8 @@ interface Client {
    * of the first event to those of the last (`_makeMessageChunkFromAnthropicEvent`, @langchain/anthropic 1.5.11).
    */
   readonly addsFirstUsage?: true
+  /** It skips error events, whoever sends them: what it then shows as the reason why the reply ended. */
+  readonly finishOfBroken?: string
   chatModel(house: TestGateway, model: string): BaseChatModel
 }
 
@@ -38,6 +40,7 @@ const CLIENTS: readonly Client[] = [
   },
   {
     name: 'ChatOpenAI (responses)',
+    finishOfBroken: 'undefined',
     chatModel: ({ url, key }, model) =>
       new ChatOpenAI({
         model,
@@ -55,6 +58,7 @@ const CLIENTS: readonly Client[] = [
   },
   {
     name: 'ChatGoogleGenerativeAI',
+    finishOfBroken: 'OTHER',
     chatModel: ({ url, key }, model) =>
       new ChatGoogleGenerativeAI({ model, apiKey: key, baseUrl: url, maxRetries: 0 }),
   },
@@ -168,6 +172,21 @@ describe.each(PAIRS)('$client.name at $family.provider', ({ client, family }) =>
     const second = await billed(house, () => ask([question, first.result, ...results]))
     expect(second.result.text).toBe(TOOL_ANSWER)
     expectUsage(second.result.usage_metadata, second.bill)
+  })
+
+  it('stream() tells a broken stream from a complete one', async () => {
+    await fetch(`${house.simulatorUrl}/sim/control`, {
+      method: 'POST',
+      body: JSON.stringify({ cut: 5, times: 1 }),
+    })
+    const broken = streamed(newModel(), greeting)
+    if (client.finishOfBroken === undefined) {
+      await expect(broken).rejects.toThrow()
+    } else {
+      const { whole } = await broken
+      expect(whole.text).not.toBe(GREETING)
+      expect(finishOf(whole)).toBe(client.finishOfBroken)
+    }
   })
 
   it('withStructuredOutput() gives structured output', async () => {

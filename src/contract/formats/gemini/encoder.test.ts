@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ChatRequest, StreamEvent } from '../../chat.ts'
-import { createArrayEncoder, createEncoder } from './encoder.ts'
+import { createArrayEncoder, createEncoder, formerStyle } from './encoder.ts'
 
 const CONTEXT = { requestId: 'req-1', nowSeconds: 1 }
 const REQUEST: ChatRequest = { model: 'chat', messages: [], stream: true, includeUsage: true, unmapped: [] }
@@ -157,6 +157,26 @@ describe('createEncoder()', () => {
 
   it('leaves a ping to the heartbeat of the connection', () => {
     expect(createEncoder(REQUEST, CONTEXT).encode({ type: 'ping' })).toBe('')
+  })
+})
+
+describe('formerStyle', () => {
+  it('ends a stream that breaks in a finish reason, and any other like the rest of the format', () => {
+    const error: StreamEvent = {
+      type: 'error',
+      error: { code: 'upstream_error', type: 'x', message: 'Gone.' },
+    }
+    const text = formerStyle.createEncoder(REQUEST, CONTEXT).encode(error)
+    const [last, failure] = text.split('\n\n').map((frame) => frame.replace('data: ', ''))
+    expect(JSON.parse(last ?? '')).toMatchObject({
+      candidates: [{ finishReason: 'OTHER', finishMessage: 'Gone.' }],
+    })
+    expect(JSON.parse(failure ?? '')).toMatchObject({ error: { code: 502 } })
+    const [usual, former] = [createEncoder, formerStyle.createEncoder].map((create) => {
+      const encoder = create(REQUEST, CONTEXT)
+      return [START, ...END].map((event) => encoder.encode(event)).join('')
+    })
+    expect(former).toBe(usual)
   })
 })
 
