@@ -28,7 +28,12 @@ export function createHeartbeats(silenceMs: number, monotonicMs: () => number): 
       for (const entry of entries) {
         if (nowMs - entry.lastMs < silenceMs) continue
         entry.lastMs = nowMs
-        entry.onSilence()
+        try {
+          entry.onSilence()
+        } catch {
+          // Its connection takes nothing more; the others, and the process, must not pay for that.
+          entries.delete(entry)
+        }
       }
     },
     Math.max(1, silenceMs / 10),

@@ -6,6 +6,7 @@ const TAGS_MAX = 16
 const TAG_NAME = /^[A-Za-z0-9_.-]{1,64}$/
 const TAG_VALUE_LENGTH_MAX = 256
 const NAME_LENGTH_MAX = 256
+const TIMEOUT_MS_MAX = 86_400_000
 const NO_TAGS: Readonly<Record<string, string>> = Object.freeze({})
 
 /** @see ../../docs/api.md for what each header means */
@@ -15,7 +16,9 @@ export function readHints(
 ): Hints {
   const metadata = json?.metadata
   const fields =
-    typeof metadata === 'object' && metadata !== null ? (metadata as Record<string, unknown>) : undefined
+    typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata)
+      ? (metadata as Record<string, unknown>)
+      : undefined
   return {
     user: firstText(headers['x-gatehouse-user'], json?.user, fields?.user_id, headers['x-openwebui-user-id']),
     // Claude Code and Open WebUI name their conversations in headers of their own.
@@ -33,9 +36,14 @@ export function readHints(
 
 function firstText(...values: unknown[]): string | undefined {
   for (const value of values) {
-    if (typeof value === 'string' && value !== '') return value.slice(0, NAME_LENGTH_MAX)
+    if (typeof value === 'string' && value !== '') return shortened(value, NAME_LENGTH_MAX)
   }
   return undefined
+}
+
+/** A cut may halve a character, and callers can send halves: no store takes those. */
+function shortened(text: string, lengthMax: number): string {
+  return text.slice(0, lengthMax).toWellFormed()
 }
 
 /** Pairs of the header, then of the body's `metadata`; the header wins where both name one. */
@@ -48,7 +56,7 @@ function readTags(
   let count = 0
   const add = (name: string, value: string) => {
     if (name in tags || count >= TAGS_MAX || !TAG_NAME.test(name)) return
-    tags[name] = value.slice(0, TAG_VALUE_LENGTH_MAX)
+    tags[name] = shortened(value, TAG_VALUE_LENGTH_MAX)
     count++
   }
   if (typeof header === 'string') {
@@ -75,8 +83,8 @@ function readTags(
 
 function readTimeout(header: string | string[] | undefined): number | undefined {
   if (header === undefined) return undefined
-  const value = Number(header)
-  if (Number.isInteger(value) && value > 0 && value <= 86_400_000) return value
+  const value = typeof header === 'string' && /^\d{1,8}$/.test(header) ? Number(header) : 0
+  if (value > 0 && value <= TIMEOUT_MS_MAX) return value
   throw new GatewayError('invalid_request', {
     message: 'The header `x-gatehouse-timeout-ms` has to be a whole number of milliseconds.',
     param: 'x-gatehouse-timeout-ms',

@@ -98,8 +98,8 @@ export function readCredential(headers: IncomingHttpHeaders): string | undefined
   const bearer = headers.authorization
   let first: string | undefined
   if (bearer !== undefined && bearer.length > 7 && bearer.slice(0, 7).toLowerCase() === 'bearer ') {
-    first = bearer.slice(7).trim()
-    if (first.startsWith('gh-')) return first
+    first = bearer.slice(7).trim() || undefined
+    if (first?.startsWith('gh-')) return first
   }
   for (const name of KEY_HEADERS) {
     const value = headers[name]
