@@ -13,7 +13,14 @@ import { type Child, startWorker } from './child.ts'
 import { toFigures } from './figures.ts'
 import { readMachine } from './machine.ts'
 import { type Plan, parsePlan, USAGE } from './plan.ts'
-import { type ReportFacts, renderJson, renderReport, renderStreamTable, renderTargets } from './report.ts'
+import {
+  othersText,
+  type ReportFacts,
+  renderJson,
+  renderReport,
+  renderStreamTable,
+  renderTargets,
+} from './report.ts'
 import { measureAll } from './run.ts'
 import { judge } from './targets.ts'
 
@@ -142,7 +149,7 @@ function print(plan: Plan, report: ReportFacts): void {
     console.log(JSON.stringify({ date, quick: plan.quick, machine, targets, checks, ...figures }, null, 2))
     return
   }
-  const tables = [renderTargets(targets)]
+  const tables = [renderTargets(targets), othersText(checks.othersShare)]
   if (figures.json.length > 0) tables.unshift(renderJson(figures))
   for (const parallel of new Set(figures.streams.map((one) => one.parallel))) {
     tables.unshift(renderStreamTable(figures.streams.filter((one) => one.parallel === parallel)))

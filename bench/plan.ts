@@ -37,7 +37,7 @@ const ROUNDS_MAX = 50
 const QUICK = {
   rounds: 2,
   streamRounds: 1,
-  warmUpMs: 2400,
+  warmUpMs: 2000,
   warmUpCalls: 8000,
   closedMs: 800,
   pacedMs: 400,

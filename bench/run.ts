@@ -92,7 +92,12 @@ export async function measureAll(
     for (const subject of subjects) await warmUp(subject)
     for (let round = 1; round <= plan.rounds; round++) {
       for (const subject of subjects) await measureClosed(subject, round)
-      for (const subject of subjects) await measurePaced(subject, round)
+      // The upstream itself at each rate that a candidate is measured at: there is nothing else to compare with.
+      const [direct, ...others] = subjects
+      for (const rate of new Set(others.map(rateOf))) {
+        if (direct !== undefined) await measurePaced(direct, rate, round)
+      }
+      for (const subject of others) await measurePaced(subject, rateOf(subject), round)
     }
   }
 
@@ -130,9 +135,16 @@ export async function measureAll(
     )
   }
 
-  async function measurePaced({ name, target, pid, settle }: Subjects, round: number): Promise<void> {
+  function rateOf({ name }: Subjects): number {
+    return rates.get(name) ?? Math.min(...CALL_RATES)
+  }
+
+  async function measurePaced(
+    { name, target, pid, settle }: Subjects,
+    callsPerSecond: number,
+    round: number,
+  ): Promise<void> {
     const { pacedMs: durationMs } = plan
-    const callsPerSecond = rates.get(name) ?? Math.min(...CALL_RATES)
     const run = () => load(name, { kind: 'paced', target, callsPerSecond, durationMs }, durationMs)
     const { result, cost } =
       pid === undefined ? { result: await run(), cost: undefined } : await withCost(pid, settle, run)

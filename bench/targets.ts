@@ -10,6 +10,7 @@ export interface TargetResult {
 
 const CPU_US_MAX = 80
 const SHARE_OF_PORTKEY_MAX = 0.25
+const CALLS_PER_SECOND = 1000
 const ADDED_P50_MS_MAX = 0.5
 const ADDED_P99_MS_MAX = 3
 const FIRST_PIECE_P99_MS_MAX = 2
@@ -26,6 +27,9 @@ export function judge(figures: Figures): TargetResult[] {
 }
 
 function judgeJson({ cpuUs, paced, errors }: JsonFigures, portkey: JsonFigures | undefined): TargetResult[] {
+  // Where the machine does not bear the rate, a figure at a lower one says nothing about the target.
+  const atRate = paced.callsPerSecond === CALLS_PER_SECOND
+  const rateNote = atRate ? '' : ` at ${paced.callsPerSecond}`
   const share = cpuUs / (portkey?.cpuUs ?? Number.NaN)
   return [
     {
@@ -41,16 +45,16 @@ function judgeJson({ cpuUs, paced, errors }: JsonFigures, portkey: JsonFigures |
       met: share <= SHARE_OF_PORTKEY_MAX,
     },
     {
-      name: `added p50 at ${paced.callsPerSecond} calls/s`,
+      name: `added p50 at ${CALLS_PER_SECOND} calls/s`,
       wanted: `≤ ${ADDED_P50_MS_MAX} ms`,
-      measured: `${paced.addedP50Ms.toFixed(2)} ms`,
-      met: paced.addedP50Ms <= ADDED_P50_MS_MAX,
+      measured: `${paced.addedP50Ms.toFixed(2)} ms${rateNote}`,
+      met: atRate && paced.addedP50Ms <= ADDED_P50_MS_MAX,
     },
     {
-      name: `added p99 at ${paced.callsPerSecond} calls/s`,
+      name: `added p99 at ${CALLS_PER_SECOND} calls/s`,
       wanted: `≤ ${ADDED_P99_MS_MAX} ms`,
-      measured: `${paced.addedP99Ms.toFixed(2)} ms`,
-      met: paced.addedP99Ms <= ADDED_P99_MS_MAX,
+      measured: `${paced.addedP99Ms.toFixed(2)} ms${rateNote}`,
+      met: atRate && paced.addedP99Ms <= ADDED_P99_MS_MAX,
     },
     { name: 'JSON calls that failed', wanted: '0', measured: String(errors), met: errors === 0 },
   ]
