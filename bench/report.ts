@@ -130,7 +130,7 @@ ${[...titles].map(([name, title]) => `- ${name}: ${title}`).join('\n')}
 
 /** A twentieth is what a system needs for itself. */
 export function othersText(share: number): string {
-  const text = `Other processes used ${(share * 100).toFixed(0)} % of it during the run`
+  const text = `Other processes used ${(share * 100).toFixed(0)} % of the machine during the run`
   return share <= 0.05
     ? `${text}.`
     : `**${text}: times are longer than on a quiet machine, and so is CPU time; trust the ratios more.**`
