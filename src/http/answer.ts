@@ -12,7 +12,7 @@ import { chatFormatOf, embeddingFormatOf, streamStyleOf, toTokenCountBody } from
 import type { Heartbeats, Pulse } from './heartbeat.ts'
 import { type RouteFacts, readIncoming } from './read-incoming.ts'
 import { toResponseHeaders } from './response-headers.ts'
-import { sendStream } from './send-stream.ts'
+import { drained, sendStream } from './send-stream.ts'
 
 /** One request of the data plane, as the edge has it. */
 export interface Visit {
@@ -50,9 +50,13 @@ export function createAnswerer(gateway: Gateway, heartbeats: Heartbeats): Answer
     }
     const incoming = readIncoming(visit.request.headers, visit.ip, visit.body, facts, context)
     const controller = new AbortController()
-    response.on('close', () => {
+    const leave = () => {
       if (!response.writableFinished) controller.abort(callerLeft())
-    })
+    }
+    response.on('close', leave)
+    // A connection that broke is heard as `close`; nobody else may have to hear of it.
+    response.on('error', () => undefined)
+    if (response.destroyed) leave()
     const exchange = gateway.newExchange(id, incoming, controller.signal)
     const stopTimer = startTimer(incoming.hints.timeoutMs, controller)
     const stream =
@@ -62,6 +66,7 @@ export function createAnswerer(gateway: Gateway, heartbeats: Heartbeats): Answer
     try {
       running = await gateway.run(exchange)
       const failure = await sendReply(visit, exchange, running.reply, stream)
+      if (failure !== undefined) gateway.logError(exchange, failure)
       await running.end(endOf(failure), failure)
     } catch (thrown) {
       const error = toGatewayError(thrown)
@@ -92,6 +97,7 @@ export function createAnswerer(gateway: Gateway, heartbeats: Heartbeats): Answer
     if (reply.kind === 'stream' && stream !== undefined) return stream.send(reply)
     // A sign of life has gone out already, so the provider's refusal has to be an event.
     if (stream?.begun) throw refusedBy(exchange, reply.status)
+    stream?.close()
     return sendWhole(visit, exchange, reply)
   }
 
@@ -103,7 +109,7 @@ export function createAnswerer(gateway: Gateway, heartbeats: Heartbeats): Answer
     let encoder: StreamEncoder | undefined
     const encoderOf = () => (encoder ??= style.createEncoder(askedFor(incoming), context))
     const pulse: Pulse = heartbeats.start(() => {
-      if (response.destroyed || response.writableNeedDrain) return
+      if (response.destroyed || response.writableEnded || response.writableNeedDrain) return
       writeHead({})
       response.write(style.heartbeat)
     })
@@ -152,19 +158,21 @@ export function createAnswerer(gateway: Gateway, heartbeats: Heartbeats): Answer
     const { response } = visit
     const body = toBody(exchange, reply)
     const headers = toResponseHeaders(exchange, reply, clock.monotonicMs())
-    if (response.destroyed) return callerLeft()
     if (typeof body === 'string' || body instanceof Uint8Array) {
+      if (response.destroyed) return callerLeft()
       headers['content-type'] ??= 'application/json'
       headers['content-length'] = String(Buffer.byteLength(body))
       response.writeHead(reply.status, headers)
       response.end(body)
     } else {
-      response.writeHead(reply.status, headers)
+      // Begun in any case, because only a body that was begun can be let go of.
       for await (const chunk of body) {
         if (response.destroyed) return callerLeft()
-        if (!response.write(chunk))
-          await new Promise((resolve) => response.once('drain', resolve).once('close', resolve))
+        if (!response.headersSent) response.writeHead(reply.status, headers)
+        if (!response.write(chunk)) await drained(response)
       }
+      if (response.destroyed) return callerLeft()
+      if (!response.headersSent) response.writeHead(reply.status, headers)
       response.end()
     }
     return reply.status < 400 ? undefined : refusedBy(exchange, reply.status)

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import type { StreamError } from '../contract/chat.ts'
 import type { StreamEncoder } from '../contract/format.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { ChatStream, ReplyFrame } from '../pipeline/reply.ts'
+import { toStreamFailure } from '../pipeline/stream-failure.ts'
 import type { Pulse } from './heartbeat.ts'
 
 export interface StreamOptions {
@@ -23,17 +23,19 @@ export interface StreamOptions {
 /**
  * Sends a stream as it comes, no faster than the caller reads.
  *
- * @returns why it broke, or `undefined` for a complete one
+ * @returns why it broke, or `undefined` for a complete one: a caller who leaves with its end in hand has all of it
  */
 export async function sendStream(options: StreamOptions): Promise<GatewayError | undefined> {
   const { reply, response, pulse } = options
   let failure: GatewayError | undefined
+  let isOver = false
   for await (const frames of reply.events) {
-    failure ??= failureOf(frames)
     if (response.destroyed) {
       if (reply.onCancel === 'drain') continue
       break
     }
+    failure ??= failureOf(frames)
+    isOver ||= failure !== undefined || frames.some(hasEnd)
     options.writeHead()
     const { bytes, writable } = writeFrames(options, frames)
     // What was left out breaks no silence: a provider's ping that this format cannot pass on.
@@ -41,6 +43,7 @@ export async function sendStream(options: StreamOptions): Promise<GatewayError |
     if (!writable) await drained(response)
   }
   if (response.destroyed) {
+    if (isOver) return failure
     return new GatewayError('client_closed', { message: 'The caller left before the reply was complete.' })
   }
   options.writeHead()
@@ -81,19 +84,17 @@ function toBytes(options: StreamOptions, frame: ReplyFrame): Uint8Array | string
 
 function failureOf(frames: readonly ReplyFrame[]): GatewayError | undefined {
   for (const { events } of frames) {
-    for (const event of events) if (event.type === 'error') return toFailure(event.error)
+    for (const event of events) if (event.type === 'error') return toStreamFailure(event.error)
   }
   return undefined
 }
 
-function toFailure({ code, message }: StreamError): GatewayError {
-  return new GatewayError(code === 'upstream_timeout' ? 'upstream_timeout' : 'upstream_error', {
-    message,
-    detail: { code },
-  })
+function hasEnd({ events }: ReplyFrame): boolean {
+  return events.some(({ type }) => type === 'reply-end')
 }
 
-async function drained(response: ServerResponse): Promise<void> {
+/** @returns once the caller has read what was written, or is gone */
+export async function drained(response: ServerResponse): Promise<void> {
   const abort = new AbortController()
   try {
     await Promise.race([
