@@ -1,8 +1,16 @@
 import { randomBytes, randomFillSync } from 'node:crypto'
 
-// Random bytes are drawn in one go for many ids: a call to the generator costs more than an id.
-const pool = Buffer.alloc(10 * 256)
+// Random bytes are drawn in one go for many ids: a call to the generator costs more than an id. Of the 11 that an id
+// takes, ten are its digits and two bits of the last one the variant.
+const BYTES_PER_ID = 11
+const pool = Buffer.alloc(BYTES_PER_ID * 256)
 let poolPosition = pool.length
+
+const VARIANT = ['8', '9', 'a', 'b']
+
+// Ids are made by the thousand within one millisecond, so its digits are kept.
+let lastMs = -1
+let lastTime = ''
 
 /**
  * @param nowMs Unix time in milliseconds
@@ -14,10 +22,14 @@ export function uuidV7(nowMs: number): string {
     poolPosition = 0
   }
   const random = pool.toString('hex', poolPosition, poolPosition + 10)
-  poolPosition += 10
-  const time = Math.floor(nowMs).toString(16).padStart(12, '0')
-  const variant = ((Number.parseInt(random.charAt(3), 16) & 0x3) | 0x8).toString(16)
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(0, 3)}-${variant}${random.slice(4, 7)}-${random.slice(7, 19)}`
+  const variant = VARIANT[(pool[poolPosition + 10] ?? 0) & 3]
+  poolPosition += BYTES_PER_ID
+  if (nowMs !== lastMs) {
+    const digits = Math.floor(nowMs).toString(16).padStart(12, '0')
+    lastTime = `${digits.slice(0, 8)}-${digits.slice(8)}-7`
+    lastMs = nowMs
+  }
+  return `${lastTime}${random.slice(0, 3)}-${variant}${random.slice(3, 6)}-${random.slice(6, 18)}`
 }
 
 /** @returns 32 random bytes behind a prefix, as base64url: `gh-` for keys of the data plane */

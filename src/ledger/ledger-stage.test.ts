@@ -6,6 +6,7 @@ import type { Outcome } from '../pipeline/stage.ts'
 import { newAttempt } from '../routing/attempt.ts'
 import { createLedgerStage, type LedgerStageOptions } from './ledger-stage.ts'
 import type { LedgerRow } from './ports.ts'
+import { readWaterfall } from './waterfall.ts'
 
 const CALLER: Caller = {
   organizationId: 'org-1',
@@ -127,9 +128,12 @@ describe('createLedgerStage()', () => {
       firstTokenMs: 22,
       overheadMs: 90,
     })
-    expect(rows[1]?.waterfall).toMatchObject({
+    expect(readWaterfall(rows)).toMatchObject({
       outcome: 'completed',
-      attempts: [{ number: 1 }, { number: 2 }],
+      attempts: [
+        { number: 1, provider: 'p1' },
+        { number: 2, provider: 'p2' },
+      ],
     })
   })
 

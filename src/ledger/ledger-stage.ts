@@ -3,7 +3,7 @@ import { uuidV7 } from '../core/ids.ts'
 import type { Attempt, Caller, Exchange } from '../pipeline/exchange.ts'
 import type { Outcome, Stage } from '../pipeline/stage.ts'
 import type { LedgerRow } from './ports.ts'
-import { overheadMs, toWaterfall } from './waterfall.ts'
+import { overheadMs, toStoredWaterfall } from './waterfall.ts'
 
 export interface LedgerStageOptions {
   readonly clock: Clock
@@ -88,7 +88,7 @@ function toRow(
     firstTokenMs:
       attempt?.firstTokenMs === undefined ? null : Math.round(attempt.firstTokenMs - exchange.startedMs),
     overheadMs: overheadMs(exchange, outcome),
-    waterfall: final ? toWaterfall(exchange, outcome) : null,
+    waterfall: final ? toStoredWaterfall(exchange, outcome) : null,
     createdAt: new Date(exchange.receivedAtMs),
   }
 }

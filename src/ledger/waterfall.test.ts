@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { makeExchange } from '../pipeline/fixtures/make-exchange.ts'
 import { newAttempt } from '../routing/attempt.ts'
-import { overheadMs, toWaterfall } from './waterfall.ts'
+import { ledgerRow } from '../storage/ledger-row-fixture.ts'
+import { overheadMs, readWaterfall, toStoredWaterfall } from './waterfall.ts'
 
 const PRICE = { version: 'v1', known: true }
 
@@ -29,7 +30,7 @@ describe('overheadMs()', () => {
   })
 })
 
-describe('toWaterfall()', () => {
+describe('readWaterfall()', () => {
   it('tells times from the start of the call, to the microsecond', () => {
     const exchange = makeExchange({
       startedMs: 1000,
@@ -39,11 +40,28 @@ describe('toWaterfall()', () => {
       warnings: [{ param: 'seed', message: 'left out' }],
     })
     const outcome = { kind: 'completed', status: 200, error: undefined, endedMs: 1011 } as const
-    expect(toWaterfall(exchange, outcome)).toMatchObject({
+    const row = ledgerRow({
+      id: 'a-1',
+      attempt: 1,
+      final: true,
+      waterfall: toStoredWaterfall(exchange, outcome),
+      costNanoUsd: 7,
+    })
+    expect(readWaterfall([row])).toMatchObject({
       outcome: 'completed',
       route: 'chat',
       stages: [{ name: 'identify', startMs: 0, durationMs: 0.123 }],
-      attempts: [{ startMs: 0.5, headersMs: 5, firstTokenMs: 6, endMs: 10.25, status: 200, errorCode: null }],
+      attempts: [
+        {
+          startMs: 0.5,
+          headersMs: 5,
+          firstTokenMs: 6,
+          endMs: 10.25,
+          status: 200,
+          errorCode: null,
+          costNanoUsd: 7,
+        },
+      ],
       warnings: [{ param: 'seed', message: 'left out' }],
     })
   })
@@ -51,6 +69,6 @@ describe('toWaterfall()', () => {
   it('holds nothing of what was said', () => {
     const exchange = makeExchange({ attempts: [{ ...attempt(1, 0, 1), outputText: 'a secret answer' }] })
     const outcome = { kind: 'completed', status: 200, error: undefined, endedMs: 1 } as const
-    expect(JSON.stringify(toWaterfall(exchange, outcome))).not.toContain('secret')
+    expect(JSON.stringify(toStoredWaterfall(exchange, outcome))).not.toContain('secret')
   })
 })

@@ -5,7 +5,7 @@ import { GatewayError } from '../../core/errors.ts'
 import { nanoToUsd } from '../../core/money.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { LedgerRow } from '../../ledger/ports.ts'
-import type { toWaterfall } from '../../ledger/waterfall.ts'
+import { readWaterfall } from '../../ledger/waterfall.ts'
 
 /** `GET /requests` and one of them as a waterfall. */
 export function registerRequests(scope: FastifyInstance, gateway: Gateway): void {
@@ -41,7 +41,7 @@ export function registerRequests(scope: FastifyInstance, gateway: Gateway): void
       if (last === undefined) {
         throw new GatewayError('not_found', { message: `There is no request \`${request.params.id}\`.` })
       }
-      const waterfall = last.waterfall as ReturnType<typeof toWaterfall> | null
+      const waterfall = readWaterfall(rows)
       return {
         ...toSummary(last, rows),
         stages: waterfall?.stages ?? [],
@@ -85,7 +85,7 @@ function toSummary(last: LedgerRow, rows: readonly LedgerRow[]) {
   }
 }
 
-function toAttempt(row: LedgerRow, waterfall: ReturnType<typeof toWaterfall> | null) {
+function toAttempt(row: LedgerRow, waterfall: ReturnType<typeof readWaterfall>) {
   const story = waterfall?.attempts.find((attempt) => attempt.number === row.attempt)
   return {
     id: row.id,
