@@ -1,5 +1,6 @@
 import { type Dispatcher, Pool } from 'undici'
 import { GatewayError } from '../core/errors.ts'
+import { type ReplyBody, type ReplyHead, ReplyReceiver } from './reply-receiver.ts'
 
 export interface TransportOptions {
   /** Scheme, host and port. */
@@ -21,11 +22,8 @@ export interface UpstreamRequest {
   readonly signal: AbortSignal
 }
 
-export interface UpstreamResponse {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  /** To be read to its end, or destroyed. */
-  readonly body: AsyncIterable<Buffer> & { destroy(): void }
+export interface UpstreamResponse extends ReplyHead {
+  readonly body: ReplyBody
 }
 
 /** Connections to one provider. */
@@ -35,29 +33,8 @@ export interface Transport {
   close(): Promise<void>
 }
 
-/** How far one request has come. */
-interface Progress {
-  /** Its connection is there and its first byte is about to be written. */
-  started: boolean
-}
-
-/** A pool that tells of each request when it leaves: until then nothing can have been charged for it. */
-class WatchedPool extends Pool {
-  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const { opaque } = options as { opaque?: Progress }
-    const { onRequestStart } = handler
-    if (opaque !== undefined) {
-      handler.onRequestStart = function (controller, context) {
-        opaque.started = true
-        onRequestStart?.call(this, controller, context)
-      }
-    }
-    return super.dispatch(options, handler)
-  }
-}
-
 export function createTransport(options: TransportOptions): Transport {
-  const pool = new WatchedPool(options.origin, {
+  const pool = new Pool(options.origin, {
     connections: options.connectionsMax,
     pipelining: 1,
     connect: { timeout: options.connectTimeoutMs },
@@ -68,45 +45,20 @@ export function createTransport(options: TransportOptions): Transport {
     keepAliveMaxTimeout: 300_000,
   })
   return {
-    async send(request) {
-      const progress: Progress = { started: false }
+    async send({ method, path, headers, body = null, signal }) {
+      const receiver = new ReplyReceiver(signal)
       try {
-        const response = await untilAborted(request.signal, progress, () =>
-          pool.request({
-            method: request.method,
-            path: request.path,
-            headers: request.headers,
-            body: request.body ?? null,
-            signal: request.signal,
-            opaque: progress,
-          }),
-        )
-        return { status: response.statusCode, headers: response.headers, body: response.body }
+        signal.throwIfAborted()
+        pool.dispatch({ method: method as Dispatcher.HttpMethod, path, headers, body }, receiver)
+        const head = await receiver.head
+        return { ...head, body: receiver }
       } catch (error) {
-        const known = toUpstreamError(error, request.signal)
-        throw progress.started ? known : unsent(known)
+        receiver.destroy()
+        const known = toUpstreamError(error, signal)
+        throw receiver.started ? known : unsent(known)
       }
     },
     close: () => pool.close(),
-  }
-}
-
-/** Undici hears a signal only once the request has a connection, so whoever waits for one is let go here. */
-async function untilAborted<Value>(
-  signal: AbortSignal,
-  progress: Progress,
-  start: () => Promise<Value>,
-): Promise<Value> {
-  signal.throwIfAborted()
-  const aborted = Promise.withResolvers<never>()
-  const leave = () => {
-    if (!progress.started) aborted.reject(signal.reason)
-  }
-  signal.addEventListener('abort', leave)
-  try {
-    return await Promise.race([start(), aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', leave)
   }
 }
 
@@ -119,24 +71,15 @@ export async function readWhole(
   bytesMax: number,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let bytes = 0
   try {
-    for await (const chunk of response.body) {
-      bytes += chunk.length
-      if (bytes > bytesMax) {
-        response.body.destroy()
-        throw new GatewayError('upstream_error', {
-          message: 'The provider sent a larger reply than this gateway accepts.',
-          detail: { bytesMax },
-        })
-      }
-      chunks.push(chunk)
-    }
+    return await response.body.whole(bytesMax)
   } catch (error) {
-    throw toUpstreamError(error, signal)
+    if (!(error instanceof RangeError)) throw toUpstreamError(error, signal)
+    throw new GatewayError('upstream_error', {
+      message: 'The provider sent a larger reply than this gateway accepts.',
+      detail: { bytesMax },
+    })
   }
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, bytes)
 }
 
 /** @returns whether the provider may have received the request */
