@@ -83,7 +83,8 @@ export interface Gateway {
   models(): ModelList
   providerStates(): ProviderReport[]
   health(): Promise<HealthReport>
-  logError(exchange: Exchange | undefined, error: GatewayError): void
+  /** @param requestId where there is no exchange: what the caller was given to ask with */
+  logError(exchange: Exchange | undefined, error: GatewayError, requestId?: string): void
   /** Puts another configuration in force. Calls in flight keep the one they began with. */
   configure(config: Config): Promise<void>
   /** Writes what is not yet in the ledger, then lets go of everything the gateway started. */
@@ -268,12 +269,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
         waitingRows: recorder.waitingRows,
         thresholds: plane.config.alerts.thresholds,
       }),
-    logError(exchange, error) {
+    logError(exchange, error, requestId) {
       const { code, message, detail, spec } = error
       const { incoming, caller } = exchange ?? {}
       logger[spec.log](
         {
-          requestId: exchange?.id,
+          requestId: exchange?.id ?? requestId,
           code,
           organizationId: caller?.organizationId,
           model: incoming?.model,

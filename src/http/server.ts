@@ -20,6 +20,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Whose shape errors of this route take. */
     family?: ErrorFamily
+    /** Answered while draining as well. */
+    isProbe?: true
   }
 }
 
@@ -54,19 +56,21 @@ export async function createServer(gateway: Gateway): Promise<Server> {
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: answerUnroutable,
+    // What comes while we drain is refused below, in the shape that its client reads.
+    return503OnClosing: false,
     logger: false,
     genReqId: () => gateway.newRequestId(),
   })
   const heartbeats = createHeartbeats(settings.heartbeatSeconds * 1000, () => gateway.clock.monotonicMs())
 
-  app.addHook('onRequest', async (_request, reply) => {
-    if (draining) {
-      reply.header('connection', 'close')
-    }
+  app.addHook('onRequest', async (request, reply) => {
+    if (!draining) return
+    reply.header('connection', 'close')
+    if (request.routeOptions.config.isProbe !== true) throw shuttingDown()
   })
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = fromFastify(error, settings.bodyBytesMax)
-    gateway.logError(undefined, known)
+    gateway.logError(undefined, known, request.id)
     const { status, headers, body } = toErrorReply(known, familyOf(request), request.id)
     return reply.status(status).headers(headers).send(body)
   })
@@ -110,6 +114,13 @@ export async function createServer(gateway: Gateway): Promise<Server> {
     },
     close,
   }
+}
+
+function shuttingDown(): GatewayError {
+  return new GatewayError('overloaded', {
+    message: 'This gateway is shutting down; another one, or this one in a moment, will answer.',
+    retryAfterSeconds: 1,
+  })
 }
 
 /** @returns what a failure inside the web framework means to a caller */

@@ -27,7 +27,7 @@ export async function registerControlPlane(app: FastifyInstance, gateway: Gatewa
     const known = hasZodFastifySchemaValidationErrors(error)
       ? fromValidation(error.validation)
       : toControlError(error)
-    gateway.logError(undefined, known)
+    gateway.logError(undefined, known, request.id)
     const { status, headers, body } = toErrorReply(known, 'openai', request.id)
     return reply.status(status).headers(headers).send(body)
   })
