@@ -17,6 +17,7 @@ import { keepPartitions } from './ledger/partition-keeper.ts'
 import type { LedgerRow, LedgerStore } from './ledger/ports.ts'
 import { createPriceBook } from './ledger/prices.ts'
 import { createRecorder } from './ledger/recorder.ts'
+import { createStatements, type Statements } from './ledger/statements/statements.ts'
 import { createTokenCounter } from './ledger/token-counter.ts'
 import type { Caller, Exchange, Incoming } from './pipeline/exchange.ts'
 import { type Call, type Running, run } from './pipeline/run.ts'
@@ -40,6 +41,7 @@ import type { Database } from './storage/database.ts'
 import { createIdentityStore } from './storage/identity-store.ts'
 import { createLedgerStore } from './storage/ledger-store.ts'
 import { createResourceStore } from './storage/resource-store.ts'
+import { createStatementStore } from './storage/statement-store.ts'
 import { createEvents, type GatewayEvents } from './telemetry/events.ts'
 import { type HealthReport, type ProviderReport, reportHealth, reportProviders } from './telemetry/health.ts'
 import { type Logger, SILENT_LOGGER } from './telemetry/logger.ts'
@@ -66,6 +68,7 @@ export interface Gateway {
   readonly events: EventEmitter<GatewayEvents>
   readonly identityStore: IdentityStore
   readonly ledgerStore: LedgerStore
+  readonly statements: Statements
   readonly organizations: Organizations
   readonly directory: Directory
   readonly adminKey: AdminKey
@@ -140,6 +143,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     onLost: (rows) =>
       logger.error({ rows }, 'rows of the ledger were lost: the database has been away for too long'),
     onRefused: (row, error) => logger.error({ error, row }, 'a row of the ledger cannot be stored'),
+  })
+  const statements = createStatements({
+    store: createStatementStore(database),
+    now,
+    flush: () => recorder.flush(),
   })
   const resourceStore = createResourceStore(database)
   const settlements = createSettlements({
@@ -233,6 +241,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     events,
     identityStore,
     ledgerStore,
+    statements,
     organizations,
     directory,
     adminKey,

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { VERSION } from '../version.ts'
 import { addConfig } from './config.ts'
+import { addCostAllocation } from './cost-allocation.ts'
 import { addData } from './data.ts'
 import { addInit } from './init.ts'
 import { addMigrate } from './migrate.ts'
@@ -24,6 +25,7 @@ addInit(program)
 addConfig(program)
 addMigrate(program)
 addData(program)
+addCostAllocation(program)
 addSimulate(program)
 
 try {

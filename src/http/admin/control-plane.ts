@@ -15,6 +15,7 @@ import { registerHealth } from './health.ts'
 import { registerKeys } from './keys.ts'
 import { registerOrganizations } from './organizations.ts'
 import { registerProviders } from './providers.ts'
+import { registerReports } from './reports.ts'
 import { registerRequests } from './requests.ts'
 import { registerUsage } from './usage.ts'
 
@@ -57,6 +58,7 @@ export async function registerControlPlane(app: FastifyInstance, gateway: Gatewa
       registerKeys(scope, gateway)
       registerUsage(scope, gateway)
       registerRequests(scope, gateway)
+      registerReports(scope, gateway)
       registerProviders(scope, gateway)
       registerHealth(scope, gateway, '/health')
     },
