@@ -125,3 +125,41 @@ export interface LedgerStore {
   /** Makes the partitions that rows of the next months will need. */
   ensurePartitions(now: Date): Promise<void>
 }
+
+/**
+ * Rows on their way to the ledger: taken at once, durable within about 10 ms, gone once the ledger has them. Rows are
+ * delivered in the order in which they were taken, at least once each.
+ */
+export interface Journal {
+  /**
+   * Takes a row. Also where there is no room any more: a call under way is always booked.
+   *
+   * @throws GatewayError `storage_unavailable` once closed
+   */
+  append(row: LedgerRow): void
+  /**
+   * @returns once every row taken so far would survive the death of this process (and of this machine, where the
+   *   implementation says so), or is in the ledger; rejects with `storage_unavailable` where a write has failed. The
+   *   rows are not lost by that: it is tried again, and meanwhile they are delivered from memory
+   */
+  appended(): Promise<void>
+  /** Whether a new call may begin. `false` where what waits fills its bound, on disk or, while that fails, in memory. */
+  readonly hasRoom: boolean
+  /**
+   * Hands the oldest rows to `handler`, and lets go of them once that resolves. One at a time.
+   *
+   * @returns how many rows were handed over; 0 where none is ready
+   * @throws what `handler` throws; then the same rows come again
+   */
+  drain(handler: (rows: readonly LedgerRow[]) => Promise<void>, rowsMax: number): Promise<number>
+  /** @returns once every row taken so far has been let go of */
+  drained(): Promise<void>
+  /** Keeps a row, which the ledger takes on no account, for people to look at. It is not delivered from there. */
+  setAside(row: LedgerRow, reason: string): Promise<void>
+  /** Rows that are not in the ledger yet, those of earlier processes included. */
+  readonly waitingRows: number
+  /** What is kept of them, outside of memory. */
+  readonly bytes: number
+  /** Makes durable what is not yet, and lets go of files and connections. What waits is there at the next start. */
+  close(): Promise<void>
+}

@@ -1,0 +1,303 @@
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Journal, LedgerRow } from '../ledger/ports.ts'
+import { type FileJournalOptions, openFileJournal } from './file-journal.ts'
+import { openSegmentFile, type SegmentFile } from './file-journal-files.ts'
+import { scanRecords } from './journal-record.ts'
+import { ledgerRow } from './ledger-row-fixture.ts'
+import type { StorageLogger } from './storage-logger.ts'
+
+let folder = ''
+let copies = 0
+let opened: Journal[] = []
+let logged: string[] = []
+const logger: StorageLogger = {
+  info: (_, message) => void logged.push(message),
+  warn: (_, message) => void logged.push(message),
+  error: (_, message) => void logged.push(message),
+}
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gatehouse-journal-'))
+  copies = 0
+  opened = []
+  logged = []
+})
+afterEach(async () => {
+  await Promise.allSettled(opened.map((journal) => journal.close()))
+  rmSync(folder, { recursive: true, force: true })
+})
+
+async function open(directory: string, options: Partial<FileJournalOptions> = {}): Promise<Journal> {
+  const journal = await openFileJournal({ directory, logger, gapMs: 1, ...options })
+  opened.push(journal)
+  return journal
+}
+
+/** @returns a directory as the death of a process would leave it */
+function crashed(directory: string): string {
+  const copy = join(folder, `copy-${++copies}`)
+  cpSync(directory, copy, { recursive: true, filter: (path) => !path.endsWith('.lock') })
+  return copy
+}
+
+function append(journal: Journal, from: number, to: number): string[] {
+  const ids = Array.from({ length: to - from + 1 }, (_, index) => `row-${from + index}`)
+  for (const id of ids) journal.append(ledgerRow({ id }))
+  return ids
+}
+
+async function takeIds(journal: Journal, rowsMax = 100): Promise<string[]> {
+  const ids: string[] = []
+  while ((await journal.drain(async (rows) => void ids.push(...rows.map(({ id }) => id)), rowsMax)) > 0);
+  return ids
+}
+
+function segments(directory: string): string[] {
+  return readdirSync(directory).filter((name) => name.endsWith('.journal'))
+}
+
+describe('openFileJournal() after a crash', () => {
+  it('cuts off a last record that ends at any byte, and loses no other', async () => {
+    const directory = join(folder, 'journal')
+    const journal = await open(directory)
+    const ids = append(journal, 1, 4)
+    await journal.appended()
+    const [name = ''] = segments(directory)
+    const bytes = readFileSync(join(directory, name))
+    const last = scanRecords(bytes, 0, 10).records.at(-1)
+    expect(last?.number).toBe(4)
+    for (let length = last?.start ?? 0; length < bytes.length; length++) {
+      const copy = crashed(directory)
+      truncateSync(join(copy, name), length)
+      const next = await open(copy)
+      expect(next.waitingRows).toBe(3)
+      // What comes later must not end up behind what was cut off.
+      const more = append(next, 5, 6)
+      await next.appended()
+      expect(await takeIds(next)).toEqual([...ids.slice(0, 3), ...more])
+      await next.close()
+      rmSync(copy, { recursive: true })
+    }
+    expect(logged.every((message) => message.includes('cut off'))).toBe(true)
+    expect(logged.length).toBe(bytes.length - (last?.start ?? 0) - 1)
+  }, 60_000)
+
+  it('steps over a damaged record, keeps it aside and says so', async () => {
+    const directory = join(folder, 'journal')
+    const journal = await open(directory)
+    const ids = append(journal, 1, 5)
+    await journal.appended()
+    const [name = ''] = segments(directory)
+    const bytes = readFileSync(join(directory, name))
+    const { start, end } = scanRecords(bytes, 0, 10).records[2] ?? { start: 0, end: 0 }
+    bytes[end - 10] = (bytes[end - 10] ?? 0) ^ 1
+    writeFileSync(join(directory, name), bytes)
+    const copy = crashed(directory)
+    const next = await open(copy)
+    expect(await takeIds(next)).toEqual(ids.filter((_, index) => index !== 2))
+    expect(logged).toEqual(['a part of the journal is damaged: rows in it are not in the ledger'])
+    const [kept = ''] = readdirSync(join(copy, 'damaged'))
+    expect(readFileSync(join(copy, 'damaged', kept))).toEqual(bytes.subarray(start, end))
+    expect(next.waitingRows).toBe(0)
+  })
+
+  it('waits for no row that was damaged at the very end', async () => {
+    const directory = join(folder, 'journal')
+    const journal = await open(directory, { segmentBytesMax: 1 })
+    for (let number = 1; number <= 3; number++) {
+      append(journal, number, number)
+      await journal.appended()
+    }
+    const copy = crashed(directory)
+    for (const name of segments(copy).slice(1)) {
+      const bytes = readFileSync(join(copy, name))
+      bytes[bytes.length - 1] = 0
+      writeFileSync(join(copy, name), bytes)
+    }
+    const next = await open(copy)
+    expect(await takeIds(next)).toEqual(['row-1'])
+    await next.drained()
+    expect(next.waitingRows).toBe(0)
+  })
+
+  it('delivers again what it had delivered where its position is lost', async () => {
+    const directory = join(folder, 'journal')
+    const journal = await open(directory)
+    const ids = append(journal, 1, 10)
+    await journal.appended()
+    await journal.drain(async () => undefined, 4)
+    for (const damage of ['', '{"drained":"x"}', undefined]) {
+      const copy = crashed(directory)
+      if (damage !== undefined) writeFileSync(join(copy, 'drained.json'), damage)
+      expect(await takeIds(await open(copy))).toEqual(ids)
+    }
+  })
+
+  it('goes on counting where it stopped, though no file is left', async () => {
+    const directory = join(folder, 'journal')
+    const journal = await open(directory)
+    append(journal, 1, 10)
+    await journal.appended()
+    await takeIds(journal)
+    await journal.close()
+    expect(segments(directory)).toEqual([])
+    const next = await open(directory)
+    const ids = append(next, 11, 12)
+    await next.appended()
+    expect(segments(directory)).toEqual(['0000000000000011.journal'])
+    expect(await takeIds(await open(crashed(directory)))).toEqual(ids)
+  })
+
+  it('refuses a directory that is open', async () => {
+    const directory = join(folder, 'journal')
+    await open(directory)
+    await expect(open(directory)).rejects.toMatchObject({ code: 'conflict' })
+  })
+})
+
+describe('openFileJournal() while the ledger is away', () => {
+  it('keeps a bounded number of rows in memory, and the rest on the disk in order', async () => {
+    const directory = join(folder, 'journal')
+    const journal = await open(directory, { windowRowsMax: 50, segmentBytesMax: 20_000 })
+    const rows = new Set<LedgerRow>()
+    const ids: string[] = []
+    for (let commit = 0; commit < 40; commit++) {
+      for (let n = 0; n < 25; n++) {
+        const row = ledgerRow({ id: `row-${commit}-${n}` })
+        rows.add(row)
+        ids.push(row.id)
+        journal.append(row)
+      }
+      await journal.appended()
+      if (commit % 10 === 0)
+        await expect(journal.drain(() => Promise.reject(new Error('away')), 10)).rejects.toThrow('away')
+    }
+    expect(journal.waitingRows).toBe(1000)
+    expect(segments(directory).length).toBeGreaterThan(5)
+    const got: string[] = []
+    let same = 0
+    const take = async (batch: readonly LedgerRow[]) => {
+      for (const row of batch) {
+        got.push(row.id)
+        if (rows.has(row)) same++
+      }
+    }
+    while ((await journal.drain(take, 30)) > 0) {
+      // Rows that come while it catches up have to wait for their turn.
+      if (got.length >= 300 || got.length % 90 !== 0) continue
+      ids.push(...append(journal, ids.length, ids.length + 9))
+      await journal.appended()
+    }
+    expect(got).toEqual(ids)
+    expect(same).toBe(50)
+    expect(segments(directory).length).toBe(1)
+    // Caught up: rows go straight from memory again.
+    const row = ledgerRow({ id: 'straight' })
+    journal.append(row)
+    await journal.appended()
+    await journal.drain(async ([first]) => expect(first).toBe(row), 1)
+  })
+})
+
+/** A disk that fails, wholly or in the middle of a write, as long as it is told to. */
+function brittleDisk() {
+  const disk = { mode: 'works' as 'works' | 'full' | 'half' | 'stuck', writes: 0, release: () => {} }
+  const openFile = async (path: string): Promise<SegmentFile> => {
+    if (disk.mode === 'full') throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+    const file = await openSegmentFile(path)
+    return {
+      ...file,
+      async write(bytes, position) {
+        disk.writes++
+        if (disk.mode === 'stuck') await new Promise<void>((resolve) => (disk.release = resolve))
+        if (disk.mode === 'half') {
+          await file.write(bytes.subarray(0, Math.floor(bytes.length / 2)), position)
+          throw Object.assign(new Error('i/o error'), { code: 'EIO' })
+        }
+        if (disk.mode === 'full') throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
+        await file.write(bytes, position)
+      },
+    }
+  }
+  return { disk, openFile }
+}
+
+describe('openFileJournal() on a disk that fails', () => {
+  it('hands rows to the ledger from memory, and refuses calls only when both are away', async () => {
+    const { disk, openFile } = brittleDisk()
+    const directory = join(folder, 'journal')
+    const journal = await open(directory, { openFile, unwrittenRowsMax: 20 })
+    const ids = append(journal, 1, 5)
+    await journal.appended()
+    disk.mode = 'full'
+    ids.push(...append(journal, 6, 15))
+    await expect(journal.appended()).rejects.toMatchObject({ code: 'storage_unavailable' })
+    expect(journal.hasRoom).toBe(true)
+    const got = await takeIds(journal, 3)
+    expect(got).toEqual(ids)
+    await journal.drained()
+    await journal.appended()
+
+    ids.push(...append(journal, 16, 40))
+    expect(journal.hasRoom).toBe(false)
+    await expect(journal.drain(() => Promise.reject(new Error('away')), 10)).rejects.toThrow('away')
+    await journal.drain(async (rows) => void got.push(...rows.map(({ id }) => id)), 10)
+    expect(journal.hasRoom).toBe(true)
+    disk.mode = 'works'
+    await journal.close()
+    const next = await open(directory)
+    expect(next.waitingRows).toBe(15)
+    expect(got.concat(await takeIds(next))).toEqual(ids)
+  })
+
+  it('loses nothing to a write that broke off in the middle', async () => {
+    const { disk, openFile } = brittleDisk()
+    const directory = join(folder, 'journal')
+    const journal = await open(directory, { openFile })
+    const ids = append(journal, 1, 5)
+    await journal.appended()
+    disk.mode = 'half'
+    ids.push(...append(journal, 6, 10))
+    await expect(journal.appended()).rejects.toMatchObject({ code: 'storage_unavailable' })
+    const early = crashed(directory)
+    disk.mode = 'works'
+    ids.push(...append(journal, 11, 12))
+    await untilWritten(journal)
+    expect(await takeIds(await open(crashed(directory)))).toEqual(ids)
+    expect(await takeIds(await open(early))).toEqual(ids.slice(0, 5))
+    expect(await takeIds(journal)).toEqual(ids)
+  })
+
+  it('does not wait for a write that is stuck', async () => {
+    const { disk, openFile } = brittleDisk()
+    let nowMs = 0
+    const journal = await open(join(folder, 'journal'), {
+      openFile,
+      clock: { now: () => nowMs, monotonicMs: () => nowMs },
+    })
+    disk.mode = 'stuck'
+    const ids = append(journal, 1, 5)
+    while (disk.writes === 0) await new Promise(setImmediate)
+    expect(await takeIds(journal)).toEqual([])
+    nowMs = 1001
+    expect(await takeIds(journal)).toEqual(ids)
+    await journal.drained()
+    disk.mode = 'works'
+    disk.release()
+    await journal.appended()
+    expect(await takeIds(journal)).toEqual([])
+  })
+})
+
+async function untilWritten(journal: Journal): Promise<void> {
+  while (
+    !(await journal.appended().then(
+      () => true,
+      () => false,
+    ))
+  )
+    await new Promise(setImmediate)
+}
