@@ -1,13 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Operation } from '../contract/operation.ts'
 import { GatewayError } from '../core/errors.ts'
-import type { Gateway } from '../gateway.ts'
 import type { CallFormat } from '../pipeline/exchange.ts'
-import { type Answerer, createAnswerer } from './answer.ts'
+import type { Answerer } from './answer.ts'
 import type { ErrorFamily } from './error-reply.ts'
+import type { LaneRoute } from './express-lane.ts'
 import { registerFiles } from './file-routes.ts'
 import { registerForms } from './forward-routes.ts'
-import type { Heartbeats } from './heartbeat.ts'
 import type { RouteFacts } from './read-incoming.ts'
 
 /** One route of the data plane whose request is a JSON body. */
@@ -47,39 +46,35 @@ const OPENAI_PREFIXES = ['/v1', '', '/v1/v1', '/openai/v1', '/openai']
 const ANTHROPIC_PREFIXES = ['/v1', '', '/v1/v1', '/anthropic/v1', '/anthropic']
 const GEMINI_PREFIXES = ['/v1beta', '/v1', '/v1/v1beta', '/gemini/v1beta', '/gemini']
 
-export interface DataPlaneOptions {
-  readonly gateway: Gateway
-  readonly heartbeats: Heartbeats
+/** The fixed paths that take a JSON body, and what each means. */
+export function jsonRoutes(): Map<string, LaneRoute> {
+  const byPath = new Map<string, LaneRoute>()
+  const add = (prefixes: readonly string[], routes: readonly JsonRoute[], family: ErrorFamily) => {
+    for (const { path, operation, format, modelDefault } of routes) {
+      const route: LaneRoute = { facts: { operation, format, modelDefault }, family }
+      for (const prefix of prefixes) byPath.set(prefix + path, route)
+    }
+  }
+  add(OPENAI_PREFIXES, OPENAI_ROUTES, 'openai')
+  add(ANTHROPIC_PREFIXES, ANTHROPIC_ROUTES, 'anthropic')
+  return byPath
 }
 
 /** Every route that applications call, each in the wire format of its clients. */
-export function registerDataPlane(app: FastifyInstance, { gateway, heartbeats }: DataPlaneOptions): void {
-  const answer = createAnswerer(gateway, heartbeats)
+export function registerDataPlane(app: FastifyInstance, answer: Answerer): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
 
-  registerJson(app, answer, OPENAI_PREFIXES, OPENAI_ROUTES, 'openai')
+  registerJson(app, answer)
   registerForms(app, answer, OPENAI_PREFIXES)
   registerFiles(app, answer, OPENAI_PREFIXES)
-  registerJson(app, answer, ANTHROPIC_PREFIXES, ANTHROPIC_ROUTES, 'anthropic')
   registerAzure(app, answer)
   registerGemini(app, answer)
 }
 
-function registerJson(
-  app: FastifyInstance,
-  answer: Answerer,
-  prefixes: readonly string[],
-  routes: readonly JsonRoute[],
-  family: ErrorFamily,
-): void {
-  for (const { path, operation, format, modelDefault } of routes) {
-    const facts: RouteFacts = { operation, format, modelDefault }
-    for (const prefix of prefixes) {
-      app.post(prefix + path, { config: { family } }, (request, reply) =>
-        respond(answer, request, reply, facts, family),
-      )
-    }
+function registerJson(app: FastifyInstance, answer: Answerer): void {
+  for (const [path, { facts, family }] of jsonRoutes()) {
+    app.post(path, { config: { family } }, (request, reply) => respond(answer, request, reply, facts, family))
   }
 }
 

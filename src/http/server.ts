@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http'
+import { createServer as createHttpServer, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import fastify, {
   type FastifyError,
@@ -9,8 +9,10 @@ import fastify, {
 import { GatewayError, toGatewayError } from '../core/errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { registerControlPlane } from './admin/control-plane.ts'
-import { registerDataPlane } from './data-plane.ts'
+import { createAnswerer } from './answer.ts'
+import { jsonRoutes, registerDataPlane } from './data-plane.ts'
 import { type ErrorFamily, toErrorReply } from './error-reply.ts'
+import { createExpressLane } from './express-lane.ts'
 import { createHeartbeats } from './heartbeat.ts'
 import { registerModelRoutes } from './model-routes.ts'
 import { registerProbes } from './probes.ts'
@@ -40,19 +42,38 @@ export interface Server {
 // Node's own default, named here because `docs/errors.md` promises it.
 const HEADER_BYTES_MAX = 16 * 1024
 const HEADERS_TIMEOUT_MS = 30_000
+// Has to outlast that of any load balancer before us (60 s at most of them).
+const KEEP_ALIVE_MS = 75_000
 const DRAIN_SWEEP_MS = 100
 
 /** One port: the data plane, the control API and the pages for people. */
 export async function createServer(gateway: Gateway): Promise<Server> {
   const { server: settings } = gateway.config
   let draining = false
+  const heartbeats = createHeartbeats(settings.heartbeatSeconds * 1000, () => gateway.clock.monotonicMs())
+  const answer = createAnswerer(gateway, heartbeats)
   const app = fastify({
     bodyLimit: settings.bodyBytesMax,
     trustProxy: settings.trustedProxies.length === 0 ? false : [...settings.trustedProxies],
     forceCloseConnections: 'idle',
-    http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0 },
-    // Keep-alive has to outlast that of any load balancer before us (60 s at most of them).
-    keepAliveTimeout: 75_000,
+    serverFactory: (framework) =>
+      createHttpServer(
+        {
+          maxHeaderSize: HEADER_BYTES_MAX,
+          headersTimeout: HEADERS_TIMEOUT_MS,
+          requestTimeout: 0,
+          keepAliveTimeout: KEEP_ALIVE_MS,
+        },
+        createExpressLane(
+          {
+            routes: jsonRoutes(),
+            answer,
+            bodyBytesMax: settings.bodyBytesMax,
+            isOpen: () => !draining && settings.trustedProxies.length === 0,
+          },
+          framework,
+        ),
+      ),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: answerUnroutable,
@@ -61,7 +82,6 @@ export async function createServer(gateway: Gateway): Promise<Server> {
     logger: false,
     genReqId: () => gateway.newRequestId(),
   })
-  const heartbeats = createHeartbeats(settings.heartbeatSeconds * 1000, () => gateway.clock.monotonicMs())
 
   app.addHook('onRequest', async (request, reply) => {
     if (!draining) return
@@ -80,7 +100,7 @@ export async function createServer(gateway: Gateway): Promise<Server> {
     return reply.status(status).headers(headers).send(body)
   })
 
-  await app.register(async (scope) => registerDataPlane(scope, { gateway, heartbeats }))
+  await app.register(async (scope) => registerDataPlane(scope, answer))
   await app.register(async (scope) => registerModelRoutes(scope, gateway))
   await app.register(async (scope) => registerProbes(scope, gateway, () => draining))
   await app.register(async (scope) => registerControlPlane(scope, gateway))
