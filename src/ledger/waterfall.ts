@@ -49,17 +49,19 @@ export function toStoredWaterfall(exchange: Exchange, outcome: Outcome): StoredW
       round(time.startedMs - startedMs),
       round(time.endedMs - time.startedMs),
     ]),
-    attempts: exchange.attempts.map((attempt): StoredAttempt => [
-      round(attempt.startedMs - startedMs),
-      since(attempt.headersMs),
-      since(attempt.firstTokenMs),
-      round((attempt.endedMs ?? outcome.endedMs) - startedMs),
-      attempt.status ?? null,
-      attempt.reason,
-      attempt.errorMessage ?? null,
-      attempt.upstreamRequestId ?? null,
-      attempt.units ?? null,
-    ]),
+    attempts: exchange.attempts.map(
+      (attempt): StoredAttempt => [
+        round(attempt.startedMs - startedMs),
+        since(attempt.headersMs),
+        since(attempt.firstTokenMs),
+        round((attempt.endedMs ?? outcome.endedMs) - startedMs),
+        attempt.status ?? null,
+        attempt.reason,
+        attempt.errorMessage ?? null,
+        attempt.upstreamRequestId ?? null,
+        attempt.units ?? null,
+      ],
+    ),
     ...(warnings.length === 0 ? {} : { warnings }),
   }
 }

@@ -14,7 +14,12 @@ export const SILENT_LOGGER: Logger = { debug() {}, info() {}, warn() {}, error()
 export function createLogger(level: 'debug' | 'info' | 'warn' | 'error'): Logger {
   const { err } = pino.stdSerializers
   return pino(
-    { level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime, serializers: { error: err, cause: err } },
+    {
+      level,
+      base: undefined,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { error: err, cause: err },
+    },
     pino.destination(2),
   )
 }

@@ -1,6 +1,6 @@
 import pg from 'pg'
-import { openDatabase } from '../../src/storage/open-database.ts'
 import { migrate } from '../../src/storage/migrate.ts'
+import { openDatabase } from '../../src/storage/open-database.ts'
 import { startPostgres } from './postgres.ts'
 
 export interface PostgresTemplate {
