@@ -179,6 +179,30 @@ function describeStatements(
       ])
     })
 
+    it('listBilled() pages through organizations of the directory, of the ledger and of adjustments', async () => {
+      const store = createStatementStore(database())
+      const month = parseMonth('2015-02')
+      await createLedgerStore(database()).write(
+        ['list-5', 'list-1', 'list-3', 'list-3'].map((organizationId, n) =>
+          ledgerRow({ id: `list-${n}`, organizationId, createdAt: new Date(Date.UTC(2015, 1, 1 + n)) }),
+        ),
+      )
+      await database().query(
+        `INSERT INTO organizations (id, name, slug, created_at) VALUES ('list-2', 'Two', 'list-2', '2015-01-20')`,
+      )
+      await database().query(
+        `INSERT INTO ledger_adjustments VALUES ('list-0', '2015-01-05T00:00:00Z', 'list-4', '2015-02-01')`,
+      )
+      const found: string[] = []
+      for (let after: string | undefined; ; ) {
+        const page = await store.listBilled(month, after, 2)
+        found.push(...page.map(({ id }) => id))
+        after = page.at(-1)?.id
+        if (page.length < 2) break
+      }
+      expect(found).toEqual(['list-1', 'list-2', 'list-3', 'list-4', 'list-5'])
+    })
+
     it('keeps organizations apart', async () => {
       const at = new Date(Date.UTC(2026, 1, 20))
       await addOrganization(database(), 'apart-a')

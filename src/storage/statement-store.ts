@@ -72,11 +72,19 @@ export function createStatementStore(database: Database): StatementStore {
     },
 
     async listBilled(month: Month, after: string | undefined, limit: number): Promise<Billed[]> {
+      // The ledger is asked for one organization after the other, each a step in its index.
+      const next = (beyond: string) =>
+        `SELECT organization_id FROM ledger WHERE created_at >= $2::timestamptz AND created_at < $3::timestamptz
+         AND organization_id > ${beyond} ORDER BY organization_id LIMIT 1`
       const { rows } = await database.query<Billed>(
-        `SELECT id, coalesce(name, id) AS name FROM (
+        `WITH RECURSIVE used AS (
+           (${next('$4::text')})
+           UNION ALL SELECT (${next('used.organization_id')}) FROM used WHERE used.organization_id IS NOT NULL
+         )
+         SELECT id, coalesce(name, id) AS name FROM (
            SELECT id FROM organizations
              WHERE created_at < $3::timestamptz AND (deleted_at IS NULL OR deleted_at >= $2::timestamptz)
-           UNION SELECT organization_id FROM usage_daily WHERE period_start >= $2::timestamptz AND period_start < $3::timestamptz
+           UNION SELECT * FROM (SELECT organization_id FROM used WHERE organization_id IS NOT NULL LIMIT $5::int) AS first_used
            UNION SELECT organization_id FROM ledger_adjustments WHERE booked_month = $1::date
          ) AS billed LEFT JOIN organizations USING (id)
          WHERE id > $4::text ORDER BY id LIMIT $5::int`,
