@@ -3,6 +3,7 @@ import { GatewayError, toGatewayError } from '../core/errors.ts'
 import type { Gateway } from '../gateway.ts'
 import type { Caller, Exchange, Incoming } from '../pipeline/exchange.ts'
 import type { Reply } from '../pipeline/reply.ts'
+import { toStreamFailure } from '../pipeline/stream-failure.ts'
 import { type CallFacts, type Completion, ReplyCollector, toCompletion, toFacts } from './completion.ts'
 import {
   type CallOptions,
@@ -18,7 +19,10 @@ export interface Embedding extends CallFacts {
   readonly vectors: readonly (readonly number[])[]
 }
 
-/** Events of a reply as they come. Leaving the loop early ends the call; what was produced until then is booked. */
+/**
+ * Events of a reply as they come, to be read once. Leaving the loop early ends the call; what was produced until then
+ * is booked.
+ */
 export interface CompletionStream extends AsyncIterable<StreamEvent> {
   /** Resolves when the stream has been read to its end; rejects where it broke or was left. */
   readonly completion: Promise<Completion>
@@ -83,8 +87,44 @@ export function createCalls(gateway: Gateway, organizationId: string): Calls {
     }
   }
 
+  /** Runs a call whose reply streams; `onComplete` hears of one that was read to its end. */
+  async function* read(
+    request: CompletionRequest,
+    onComplete: (completion: Completion) => void,
+  ): AsyncGenerator<StreamEvent> {
+    const incoming = toIncoming(request, { chat: toChatRequest(request, true) })
+    const { exchange, done } = open(incoming, request)
+    try {
+      const running = await gateway.run(exchange)
+      const collector = new ReplyCollector()
+      // Whoever stops reading has left, unless the end of the reply was in hand.
+      let failure: GatewayError | undefined = callerLeft()
+      try {
+        const reply = expectKind(running.reply, 'stream')
+        for await (const frames of reply.events) {
+          for (const event of frames.flatMap((frame) => frame.events)) {
+            collector.take(event)
+            if (event.type === 'error') throw toStreamFailure(event.error)
+            if (event.type === 'reply-end') failure = undefined
+            yield event
+          }
+        }
+        failure = undefined
+      } catch (thrown) {
+        failure = toGatewayError(thrown)
+        throw failure
+      } finally {
+        await running.end(endOf(failure), failure)
+        if (failure === undefined)
+          onComplete(toCompletion(exchange, collector.toReply(toFacts(exchange).usage)))
+      }
+    } finally {
+      done()
+    }
+  }
+
   return {
-    complete(request) {
+    async complete(request) {
       const incoming = toIncoming(request, { chat: toChatRequest(request, false) })
       return whole(incoming, request, 'chat', (exchange, reply) => toCompletion(exchange, reply.chat()))
     },
@@ -93,45 +133,25 @@ export function createCalls(gateway: Gateway, organizationId: string): Calls {
       const { promise, resolve, reject } = Promise.withResolvers<Completion>()
       // Whoever reads only the events is told of a failure there.
       promise.catch(() => undefined)
+      let isRead = false
       return { completion: promise, [Symbol.asyncIterator]: events }
 
       async function* events(): AsyncGenerator<StreamEvent> {
-        const incoming = toIncoming(request, { chat: toChatRequest(request, true) })
-        const { exchange, done } = open(incoming, request)
-        let failure: GatewayError | undefined = callerLeft()
+        if (isRead) throw new Error('A stream can be read once: each reading would be a call of its own.')
+        isRead = true
         try {
-          const running = await gateway.run(exchange)
-          const collector = new ReplyCollector()
-          try {
-            const reply = expectKind(running.reply, 'stream')
-            for await (const frames of reply.events) {
-              for (const event of frames.flatMap((frame) => frame.events)) {
-                collector.take(event)
-                if (event.type === 'error') throw toFailure(event.error.message)
-                yield event
-              }
-            }
-            failure = undefined
-          } catch (thrown) {
-            failure = toGatewayError(thrown)
-            throw failure
-          } finally {
-            const kind =
-              failure === undefined ? 'completed' : failure.code === 'client_closed' ? 'cancelled' : 'failed'
-            await running.end(kind, failure)
-          }
-          resolve(toCompletion(exchange, collector.toReply(toFacts(exchange).usage)))
-        } catch (thrown) {
-          failure = toGatewayError(thrown)
-          throw failure
+          yield* read(request, resolve)
+        } catch (error) {
+          reject(error)
+          throw error
         } finally {
-          done()
-          if (failure !== undefined) reject(failure)
+          // Changes nothing where the completion is known.
+          reject(callerLeft())
         }
       }
     },
 
-    embed(request) {
+    async embed(request) {
       const incoming = toIncoming(request, { embedding: toEmbeddingRequest(request) })
       return whole(incoming, request, 'embedding', (exchange, reply) => ({
         ...toFacts(exchange),
@@ -139,6 +159,11 @@ export function createCalls(gateway: Gateway, organizationId: string): Calls {
       }))
     },
   }
+}
+
+function endOf(failure: GatewayError | undefined): 'completed' | 'failed' | 'cancelled' {
+  if (failure === undefined) return 'completed'
+  return failure.code === 'client_closed' ? 'cancelled' : 'failed'
 }
 
 function expectKind<Kind extends Reply['kind']>(reply: Reply, kind: Kind): Extract<Reply, { kind: Kind }> {
@@ -152,8 +177,4 @@ function callerLeft(): GatewayError {
 
 function tooLong(): GatewayError {
   return new GatewayError('upstream_timeout', { message: 'The call took longer than the time it was given.' })
-}
-
-function toFailure(message: string): GatewayError {
-  return new GatewayError('upstream_error', { message })
 }

@@ -126,9 +126,9 @@ export class ReplyCollector {
   }
 
   toReply(usage: Usage): ChatReply {
-    const choices = [...this.drafts].map(
-      ([index, { parts, finishReason }]): ChatChoice => ({ index, content: parts, finishReason }),
-    )
+    const choices = [...this.drafts]
+      .map(([index, { parts, finishReason }]): ChatChoice => ({ index, content: parts, finishReason }))
+      .sort((first, second) => first.index - second.index)
     return { ...this.head, choices, usage }
   }
 
@@ -144,9 +144,7 @@ export class ReplyCollector {
   private append(choice: number, type: 'text' | 'refusal' | 'reasoning', text: string): void {
     const { parts } = this.draft(choice)
     const last = parts.at(-1)
-    // A signature closes a thought; what follows is the next one.
-    const open = last?.type === type && !(last.type === 'reasoning' && last.signature !== undefined)
-    if (open) parts[parts.length - 1] = { ...last, text: last.text + text }
+    if (last?.type === type && !isSealed(last)) parts[parts.length - 1] = { ...last, text: last.text + text }
     else parts.push({ type, text })
   }
 
@@ -159,7 +157,13 @@ export class ReplyCollector {
       ...(id === undefined ? {} : { id }),
     }
     const last = parts.at(-1)
-    if (last?.type === 'reasoning') parts[parts.length - 1] = { ...last, ...seal }
+    if (last?.type === 'reasoning' && !isSealed(last)) parts[parts.length - 1] = { ...last, ...seal }
     else parts.push({ type: 'reasoning', text: '', ...seal })
   }
+}
+
+/** A seal closes a thought; what follows is the next one. */
+function isSealed(part: Part): boolean {
+  if (part.type !== 'reasoning') return false
+  return part.signature !== undefined || part.encrypted !== undefined || part.id !== undefined
 }

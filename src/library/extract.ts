@@ -1,4 +1,6 @@
 import { Ajv } from 'ajv'
+import { Ajv2019 } from 'ajv/dist/2019.js'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { z } from 'zod'
 import type { Message } from '../contract/chat.ts'
 import { GatewayError } from '../core/errors.ts'
@@ -33,14 +35,15 @@ interface Checked<Value> {
 /**
  * Asks for a value of a schema. An answer that does not fit is shown to the model once, with what is wrong.
  *
- * @throws GatewayError `upstream_error` where the second answer does not fit either
+ * @throws GatewayError `upstream_error` where the second answer does not fit either, `invalid_request` where the
+ *   schema is none
  */
 export async function extract<Value>(
   calls: Calls,
   request: ExtractRequest<Value>,
 ): Promise<Extraction<Value>> {
   const { schema, name = 'result', ...rest } = request
-  const { json, check } = toChecker(schema)
+  const { json, check } = requireChecker(schema)
   const ask = (messages: CompletionRequest['messages']) =>
     calls.complete({ ...rest, messages, responseFormat: { type: 'json-schema', name, schema: json } })
 
@@ -51,7 +54,8 @@ export async function extract<Value>(
 
   const second = await ask([
     ...toTurns(rest.messages),
-    textTurn('assistant', first.text),
+    // Providers refuse a turn without text.
+    ...(first.text === '' ? [] : [textTurn('assistant', first.text)]),
     textTurn('user', repair(checked.problem)),
   ])
   const again = check(second.text)
@@ -63,10 +67,24 @@ export async function extract<Value>(
   })
 }
 
-function toChecker<Value>(schema: z.ZodType<Value> | JsonSchema): {
-  json: JsonSchema
-  check: (text: string) => Checked<Value>
-} {
+interface Checker<Value> {
+  readonly json: JsonSchema
+  readonly check: (text: string) => Checked<Value>
+}
+
+function requireChecker<Value>(schema: z.ZodType<Value> | JsonSchema): Checker<Value> {
+  try {
+    return toChecker(schema)
+  } catch (error) {
+    throw new GatewayError('invalid_request', {
+      message: `The schema cannot be used: ${error instanceof Error ? error.message : String(error)}`,
+      param: 'schema',
+      cause: error,
+    })
+  }
+}
+
+function toChecker<Value>(schema: z.ZodType<Value> | JsonSchema): Checker<Value> {
   if (schema instanceof z.ZodType) {
     const json = z.toJSONSchema(schema, { io: 'input' }) as Record<string, unknown>
     return {
@@ -78,7 +96,7 @@ function toChecker<Value>(schema: z.ZodType<Value> | JsonSchema): {
         }),
     }
   }
-  const validate = new Ajv({ strict: false, allErrors: true }).compile<Value>(schema)
+  const validate = validatorOf(schema).compile<Value>(schema)
   return {
     json: schema,
     check: (text) =>
@@ -92,13 +110,27 @@ function toChecker<Value>(schema: z.ZodType<Value> | JsonSchema): {
   }
 }
 
-/** Models like to wrap JSON in a fence. */
-const FENCE = /^\s*```(?:json)?\s*([\s\S]*?)\s*```\s*$/
+/** Each edition of JSON Schema has a validator of its own; without a word about it, draft 7 is meant. */
+function validatorOf({ $schema }: JsonSchema): Ajv {
+  const options = { strict: false, allErrors: true }
+  const edition = typeof $schema === 'string' ? $schema : ''
+  if (edition.includes('/2020-12/')) return new Ajv2020(options)
+  return edition.includes('/2019-09/') ? new Ajv2019(options) : new Ajv(options)
+}
+
+const FENCE = '```'
+
+/** Models like to wrap JSON in a fence. By hand, because a pattern would take ages on one that is never closed. */
+function withoutFence(text: string): string {
+  const trimmed = text.trim()
+  if (!trimmed.startsWith(FENCE) || !trimmed.endsWith(FENCE)) return text
+  return trimmed.slice(FENCE.length, -FENCE.length).replace(/^json\b/i, '')
+}
 
 function parse<Value>(text: string, check: (value: unknown) => Checked<Value>): Checked<Value> {
   let value: unknown
   try {
-    value = JSON.parse(FENCE.exec(text)?.[1] ?? text)
+    value = JSON.parse(withoutFence(text))
   } catch {
     return { problem: 'it is not valid JSON' }
   }

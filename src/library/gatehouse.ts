@@ -1,6 +1,6 @@
 import { loadConfig, parseConfig } from '../config/load.ts'
 import type { Config, ConfigInput } from '../config/schema/config-schema.ts'
-import { createGateway } from '../gateway.ts'
+import { createGateway, type Gateway } from '../gateway.ts'
 import { DEFAULT_SLUG, prepareFirstStart } from '../identity/first-start.ts'
 import { KINDS } from '../providers/kinds.ts'
 import { migrate } from '../storage/migrate.ts'
@@ -50,17 +50,39 @@ export async function createGatehouse(options: GatehouseOptions = {}): Promise<G
       ? (await loadConfig({ knownKinds })).config
       : parseConfig(options.config, { knownKinds })
   const database = await openLedger(config, options.ledger ?? 'memory')
-  await migrate(database)
-  const gateway = await createGateway({
-    config,
-    database,
-    ...(options.logger === undefined ? {} : { logger: options.logger }),
-  })
-  await prepareFirstStart(gateway.identityStore, gateway.organizations)
+  let gateway: Gateway | undefined
+  async function close(): Promise<void> {
+    try {
+      await gateway?.close()
+    } finally {
+      await database.close()
+    }
+  }
+  try {
+    await migrate(database)
+    gateway = await createGateway({
+      config,
+      database,
+      ...(options.logger === undefined ? {} : { logger: options.logger }),
+    })
+    return toGatehouse(gateway, await firstOrganization(gateway), close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** @returns the organization that calls are booked on unless they name another, by its id */
+async function firstOrganization({ identityStore, organizations }: Gateway): Promise<string> {
+  await prepareFirstStart(identityStore, organizations)
   const organization =
-    (await gateway.identityStore.findOrganization(DEFAULT_SLUG)) ??
-    (await gateway.identityStore.listOrganizations({ limit: 1 })).data[0]
-  const calls = createCalls(gateway, organization?.id ?? '')
+    (await identityStore.findOrganization(DEFAULT_SLUG)) ??
+    (await identityStore.listOrganizations({ limit: 1 })).data[0]
+  return organization?.id ?? ''
+}
+
+function toGatehouse(gateway: Gateway, organizationId: string, close: () => Promise<void>): Gatehouse {
+  const calls = createCalls(gateway, organizationId)
   const getStats = collectStats(gateway.events)
   return {
     ...calls,
@@ -75,10 +97,7 @@ export async function createGatehouse(options: GatehouseOptions = {}): Promise<G
       events.on(name, heard)
       return () => void events.off(name, heard)
     },
-    async close() {
-      await gateway.close()
-      await database.close()
-    },
+    close,
   }
 }
 

@@ -92,5 +92,11 @@ function requireSources(sources: readonly Source[]): void {
 }
 
 function renderSource({ title, text }: Source, index: number): string {
-  return `<source number="${index + 1}"${title === undefined ? '' : ` title=${JSON.stringify(title)}`}>\n${text}\n</source>`
+  const named = title === undefined ? '' : ` title=${JSON.stringify(withoutMarks(title))}`
+  return `<source number="${index + 1}"${named}>\n${withoutMarks(text)}\n</source>`
+}
+
+/** A source that ends itself could speak as another. */
+function withoutMarks(text: string): string {
+  return text.replace(/<(?=\/?source\b)/gi, '&lt;')
 }
