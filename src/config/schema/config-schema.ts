@@ -40,7 +40,3 @@ export type ConfigInput = z.input<typeof configSchema>
 
 /** Complete and frozen. Secrets have the type `Secret`. */
 export type Config = DeepReadonly<z.output<typeof configSchema>>
-
-export type ProviderConfig = Config['providers'][string]
-export type RouteConfig = Config['models'][string]
-export type TargetConfig = RouteConfig['targets'][number]
