@@ -3,11 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ledgerRow } from '../src/storage/ledger-row-fixture.ts'
-import { createLedgerStore } from '../src/storage/ledger-store.ts'
-import { openDatabase } from '../src/storage/open-database.ts'
 import { runCommand } from './support/command.ts'
 import { startGateway, type TestGateway } from './support/gateway.ts'
-import { createDataDirectory } from './support/services.ts'
 
 describe('/api/v1/reports', () => {
   let house: TestGateway
@@ -189,11 +186,13 @@ describe('/api/v1/reports', () => {
 
 describe('gatehouse cost-allocation', () => {
   it('cost-allocation prints, writes, closes and verifies', async () => {
-    const { folder, remove } = await createDataDirectory()
+    const house = await startGateway({
+      clock: { now: () => Date.UTC(2026, 2, 2), monotonicMs: () => performance.now() },
+    })
     const home = await mkdtemp(join(tmpdir(), 'gatehouse-chargeback-'))
-    const database = await openDatabase({ dataDir: folder })
+    const { database } = house
     await database.query(`INSERT INTO organizations (id, name, slug) VALUES ('o1', 'Acme', 'acme')`)
-    await createLedgerStore(database).write([
+    await house.gateway.ledgerStore.write([
       ledgerRow({
         id: 'r1',
         organizationId: 'o1',
@@ -202,12 +201,10 @@ describe('gatehouse cost-allocation', () => {
         createdAt: new Date('2026-02-03T00:00:00Z'),
       }),
     ])
-    await database.close()
     const run = async (...words: string[]) => {
       const ended = await runCommand(['cost-allocation', ...words], {
         cwd: home,
-        // A port where no gateway runs: the command opens the stores itself.
-        env: { GATEHOUSE_DATA_DIR: folder, GATEHOUSE_PORT: '1' },
+        env: { GATEHOUSE_PORT: new URL(house.url).port, GATEHOUSE_ADMIN_KEY: house.adminKey },
       })
       return { ...ended, all: ended.stdout + ended.stderr }
     }
@@ -236,16 +233,14 @@ describe('gatehouse cost-allocation', () => {
         data: [{ organizationId: 'o1', totals: { costUsd: '1.500000001' } }],
       })
 
-      const changed = await openDatabase({ dataDir: folder })
-      await changed.query(`UPDATE ledger SET cost_nano_usd = cost_nano_usd - 1 WHERE id = 'r1'`)
-      await changed.close()
+      await database.query(`UPDATE ledger SET cost_nano_usd = cost_nano_usd - 1 WHERE id = 'r1'`)
       const differing = await run('--month', '2026-02', '--verify')
       expect(differing.code).toBe(1)
       expect(differing.stdout).toMatch(/total +– +costUsd +1\.500000001 +1\.5 +-0\.000000001/)
       expect((await run('--month', '2026-2')).code).toBe(2)
     } finally {
       await rm(home, { recursive: true, force: true })
-      remove()
+      await house.close()
     }
   }, 120_000)
 })
