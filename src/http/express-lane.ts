@@ -33,7 +33,10 @@ export function createExpressLane(options: LaneOptions, next: RequestListener): 
       next(request, response)
       return
     }
-    collect(request, length, (body) => void answer(toVisit(request, response, body, route)))
+    collect(request, length, (body) => {
+      // It never rejects; if it did, one call must not take the process with it.
+      answer(toVisit(request, response, body, route)).catch(() => response.destroy())
+    })
   }
 }
 

@@ -42,6 +42,8 @@ export interface Server {
 // Node's own default, named here because `docs/errors.md` promises it.
 const HEADER_BYTES_MAX = 16 * 1024
 const HEADERS_TIMEOUT_MS = 30_000
+// For the whole of a request, not its answer: who sends a body for longer than that only holds our memory.
+const REQUEST_TIMEOUT_MS = 300_000
 // Has to outlast that of any load balancer before us (60 s at most of them).
 const KEEP_ALIVE_MS = 75_000
 const DRAIN_SWEEP_MS = 100
@@ -61,7 +63,7 @@ export async function createServer(gateway: Gateway): Promise<Server> {
         {
           maxHeaderSize: HEADER_BYTES_MAX,
           headersTimeout: HEADERS_TIMEOUT_MS,
-          requestTimeout: 0,
+          requestTimeout: REQUEST_TIMEOUT_MS,
           keepAliveTimeout: KEEP_ALIVE_MS,
         },
         createExpressLane(
