@@ -12,11 +12,12 @@ import type { IdentityStore } from './identity/ports.ts'
 import { createAccountant } from './ledger/accountant.ts'
 import { createBatchBooks } from './ledger/batch-books.ts'
 import { costOfCall } from './ledger/call-cost.ts'
+import { createDrainer } from './ledger/journal-drainer.ts'
+import { requireRoom } from './ledger/journal-room.ts'
 import { createLedgerStage } from './ledger/ledger-stage.ts'
 import { keepPartitions } from './ledger/partition-keeper.ts'
-import type { LedgerRow, LedgerStore } from './ledger/ports.ts'
+import type { Journal, LedgerRow, LedgerStore } from './ledger/ports.ts'
 import { createPriceBook } from './ledger/prices.ts'
-import { createRecorder } from './ledger/recorder.ts'
 import { createStatements, type Statements } from './ledger/statements/statements.ts'
 import { createTokenCounter } from './ledger/token-counter.ts'
 import type { Caller, Exchange, Incoming } from './pipeline/exchange.ts'
@@ -40,6 +41,7 @@ import { createSimulator, type Simulator } from './simulator/server.ts'
 import type { Database } from './storage/database.ts'
 import { createIdentityStore } from './storage/identity-store.ts'
 import { createLedgerStore } from './storage/ledger-store.ts'
+import { createMemoryJournal } from './storage/memory-journal.ts'
 import { createResourceStore } from './storage/resource-store.ts'
 import { createStatementStore } from './storage/statement-store.ts'
 import { createEvents, type GatewayEvents } from './telemetry/events.ts'
@@ -53,6 +55,8 @@ export interface GatewayOptions {
   readonly config: Config
   /** Open and migrated. The gateway closes what it started, and this was not. */
   readonly database: Database
+  /** Open; to be closed after the gateway. Left out: in memory, for a database that does not outlive the process. */
+  readonly journal?: Journal
   readonly clock?: Clock
   /** Uniform in [0, 1). */
   readonly random?: () => number
@@ -107,7 +111,6 @@ interface Plane {
 // whoever reads the books through the API has them written first.
 const LEDGER_LINGER_MS = 1000
 const LEDGER_BATCH_ROWS_MAX = 1000
-const LEDGER_QUEUE_ROWS_MAX = 200_000
 const LEDGER_CLOSE_MS = 10_000
 
 /**
@@ -132,22 +135,21 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const partitions = await keepPartitions(ledgerStore, now, (error) =>
     logger.error({ error }, 'partitions of the ledger could not be made'),
   )
-  const recorder = createRecorder({
+  const journal = options.journal ?? createMemoryJournal()
+  const drainer = createDrainer({
+    journal,
     store: ledgerStore,
     batchRowsMax: LEDGER_BATCH_ROWS_MAX,
     lingerMs: LEDGER_LINGER_MS,
-    queueRowsMax: LEDGER_QUEUE_ROWS_MAX,
     closeMs: LEDGER_CLOSE_MS,
     onError: (error, waitingRows) =>
       logger.error({ error, waitingRows }, 'the ledger could not be written, trying again'),
-    onLost: (rows) =>
-      logger.error({ rows }, 'rows of the ledger were lost: the database has been away for too long'),
     onRefused: (row, error) => logger.error({ error, row }, 'a row of the ledger cannot be stored'),
   })
   const statements = createStatements({
     store: createStatementStore(database),
     now,
-    flush: () => recorder.flush(),
+    flush: () => drainer.flush(),
   })
   const resourceStore = createResourceStore(database)
   const settlements = createSettlements({
@@ -211,7 +213,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     })
     // The way of a call. `enter` runs from the top, `settle` from the bottom of those that began.
     const stages: Stage[] = [
-      createLedgerStage({ clock, account: accountant.account, record: recorder.record, onSettled }),
+      createLedgerStage({ clock, account: accountant.account, record: drainer.record, onSettled }),
       createIdentifyStage(directory.ring, clock),
       createRouteStage({ resolver, isModelAllowed, requireModel }),
     ]
@@ -258,7 +260,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       attempts: [],
       warnings: [],
     }),
-    run(exchange) {
+    async run(exchange) {
+      requireRoom(journal)
       events.emit('request', exchange)
       const { stages, call } = plane
       return run(exchange, stages, call, {
@@ -267,7 +270,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
           logger.error({ error, stage, requestId: exchange.id }, 'a stage could not settle'),
       })
     },
-    flushLedger: () => recorder.flush(),
+    flushLedger: () => drainer.flush(),
     models: () => plane.models,
     providerStates: () => reportProviders(plane.providers, providerHealth, clock.monotonicMs()),
     health: () =>
@@ -275,7 +278,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
         database,
         providers: reportProviders(plane.providers, providerHealth, clock.monotonicMs()),
         totals: providerHealth.totals(clock.monotonicMs()),
-        waitingRows: recorder.waitingRows,
+        waitingRows: journal.waitingRows,
         thresholds: plane.config.alerts.thresholds,
       }),
     logError(exchange, error, requestId) {
@@ -305,7 +308,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       partitions.close()
       try {
         await settlements.close()
-        await recorder.close()
+        await drainer.close()
+        if (journal.waitingRows > 0)
+          logger.warn(
+            { rows: journal.waitingRows },
+            'rows stay in the journal: the ledger did not take them in time',
+          )
       } finally {
         await directory.close()
         for (const provider of plane.providers.values()) await provider.close()

@@ -1,10 +1,13 @@
+import { join } from 'node:path'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { Override } from '../config/override.ts'
+import type { Journal } from '../ledger/ports.ts'
 import { KINDS } from '../providers/kinds.ts'
 import type { Database } from '../storage/database.ts'
+import { openFileJournal } from '../storage/file-journal.ts'
 import { migrate } from '../storage/migrate.ts'
 import { openDatabase } from '../storage/open-database.ts'
-import type { Logger } from '../telemetry/logger.ts'
+import { type Logger, SILENT_LOGGER } from '../telemetry/logger.ts'
 
 export const LOAD = { knownKinds: [...KINDS.keys()] }
 
@@ -28,4 +31,10 @@ export async function openMigrated(loaded: LoadedConfig, logger?: Logger): Promi
     await database.close()
     throw error
   }
+}
+
+/** Opens the journal, on the disk of this machine: what an earlier process left in it goes to the ledger. */
+export function openJournal(loaded: LoadedConfig, logger: Logger = SILENT_LOGGER): Promise<Journal> {
+  const { database, dataDir } = loaded.config.storage
+  return openFileJournal({ directory: join(dataDir, 'journal'), logger, embedded: database === 'embedded' })
 }

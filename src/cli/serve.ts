@@ -7,7 +7,7 @@ import { createServer } from '../http/server.ts'
 import { prepareFirstStart } from '../identity/first-start.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { renderBanner } from './banner.ts'
-import { LOAD, load, openMigrated } from './open.ts'
+import { LOAD, load, openJournal, openMigrated } from './open.ts'
 import { fail } from './output.ts'
 
 interface ServeFlags {
@@ -42,7 +42,8 @@ async function serve(flags: ServeFlags): Promise<void> {
   for (const warning of loaded.warnings) logger.warn({ ...warning }, 'configuration')
 
   const database = await openMigrated(loaded, logger)
-  const gateway = await createGateway({ config: loaded.config, database, logger })
+  const journal = await openJournal(loaded, logger)
+  const gateway = await createGateway({ config: loaded.config, database, journal, logger })
   const server = await createServer(gateway)
   const firstKey = await prepareFirstStart(gateway.identityStore, gateway.organizations)
   const url = await server.listen()
@@ -71,6 +72,7 @@ async function serve(flags: ServeFlags): Promise<void> {
       await watch.close()
       await server.drain()
       await gateway.close()
+      await journal.close()
       await database.close()
       return 0
     })().catch(fail)

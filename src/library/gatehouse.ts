@@ -1,13 +1,16 @@
+import { join } from 'node:path'
 import { loadConfig, parseConfig } from '../config/load.ts'
 import type { Config, ConfigInput } from '../config/schema/config-schema.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { DEFAULT_SLUG, prepareFirstStart } from '../identity/first-start.ts'
+import type { Journal } from '../ledger/ports.ts'
 import { KINDS } from '../providers/kinds.ts'
+import { openFileJournal } from '../storage/file-journal.ts'
 import { migrate } from '../storage/migrate.ts'
 import { openDatabase } from '../storage/open-database.ts'
 import type { GatewayEvents } from '../telemetry/events.ts'
 import type { HealthReport } from '../telemetry/health.ts'
-import type { Logger } from '../telemetry/logger.ts'
+import { type Logger, SILENT_LOGGER } from '../telemetry/logger.ts'
 import { type Calls, createCalls } from './calls.ts'
 import { type Extraction, type ExtractRequest, extract } from './extract.ts'
 import { collectStats, type Stats } from './stats.ts'
@@ -49,21 +52,29 @@ export async function createGatehouse(options: GatehouseOptions = {}): Promise<G
     options.config === undefined
       ? (await loadConfig({ knownKinds })).config
       : parseConfig(options.config, { knownKinds })
-  const database = await openLedger(config, options.ledger ?? 'memory')
+  const { ledger = 'memory', logger } = options
+  const database = await openLedger(config, ledger)
+  let journal: Journal | undefined
   let gateway: Gateway | undefined
   async function close(): Promise<void> {
     try {
       await gateway?.close()
     } finally {
-      await database.close()
+      try {
+        await journal?.close()
+      } finally {
+        await database.close()
+      }
     }
   }
   try {
     await migrate(database)
+    if (ledger === 'stores') journal = await openJournal(config, logger)
     gateway = await createGateway({
       config,
       database,
-      ...(options.logger === undefined ? {} : { logger: options.logger }),
+      ...(journal === undefined ? {} : { journal }),
+      ...(logger === undefined ? {} : { logger }),
     })
     return toGatehouse(gateway, await firstOrganization(gateway), close)
   } catch (error) {
@@ -105,4 +116,9 @@ function openLedger({ storage }: Config, ledger: 'memory' | 'stores') {
   if (ledger === 'memory') return openDatabase({})
   const url = storage.database === 'embedded' ? undefined : storage.database.reveal()
   return openDatabase({ url, dataDir: storage.dataDir })
+}
+
+function openJournal({ storage }: Config, logger: Logger = SILENT_LOGGER) {
+  const { database, dataDir } = storage
+  return openFileJournal({ directory: join(dataDir, 'journal'), logger, embedded: database === 'embedded' })
 }

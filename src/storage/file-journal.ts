@@ -9,11 +9,10 @@ import {
   type OpenSegmentFile,
   openSegmentFile,
   readSegment,
-  removeSegment,
-  savePosition,
   syncDirectory,
 } from './file-journal-files.ts'
 import { createBacklogReader } from './file-journal-reader.ts'
+import { createRelease } from './file-journal-release.ts'
 import { createSegmentWriter } from './file-journal-writer.ts'
 import { createJournalBuffer, type JournalEntry } from './journal-buffer.ts'
 import { createDrainWaiters, journalClosed } from './journal-ends.ts'
@@ -36,6 +35,11 @@ export interface FileJournalOptions {
   readonly windowRowsMax?: number
   /** Rows that the disk has not, because it fails; past it new calls are refused. */
   readonly unwrittenRowsMax?: number
+  /**
+   * The ledger is the embedded database, which calls no fsync: a power cut may cost its last seconds. Rows of the last
+   * minute stay on the disk then, to be delivered again at the next start.
+   */
+  readonly embedded?: boolean
   /** In place of the file system, for tests. */
   readonly openFile?: OpenSegmentFile
 }
@@ -49,8 +53,8 @@ const GAP_MS = 8
 const COMMIT_ROWS_MAX = 1000
 const WINDOW_ROWS_MAX = 4000
 const UNWRITTEN_ROWS_MAX = 10_000
-/** So many rows of one second are delivered again after a crash, which changes nothing. */
-const POSITION_MS = 1000
+/** Linux writes dirty pages that are 30 s old every 5 s (`dirty_expire_centisecs` and `dirty_writeback_centisecs`). */
+const EMBEDDED_RELEASE_MS = 60_000
 
 /**
  * Opens the journal in a directory of this machine. What `appended` has confirmed survives the loss of power.
@@ -75,8 +79,6 @@ export async function openFileJournal(options: FileJournalOptions): Promise<Jour
   /** The oldest rows that are durable and not in the ledger. */
   let window: JournalEntry[] = []
   let closed: Promise<void> | undefined
-  let positionTimer: NodeJS.Timeout | undefined
-  let saving = Promise.resolve()
   let draining = false
   const waiters = createDrainWaiters((through) => through <= drained)
   const records = createRecordWriter()
@@ -88,6 +90,16 @@ export async function openFileJournal(options: FileJournalOptions): Promise<Jour
     ),
     openFile: options.openFile ?? openSegmentFile,
     segments,
+  })
+  const release = createRelease({
+    directory,
+    segments,
+    clock,
+    logger,
+    drained,
+    releaseMs: options.embedded === true ? EMBEDDED_RELEASE_MS : 0,
+    // Rows that wait need the room more.
+    bytesMax: Math.floor(bytesMax / 2),
   })
   const backlog = createBacklogReader({ directory, segments, logger })
   const buffer = createJournalBuffer({
@@ -131,48 +143,17 @@ export async function openFileJournal(options: FileJournalOptions): Promise<Jour
     const kept = window.findIndex(({ number }) => number > drained)
     window = kept < 0 ? [] : window.slice(kept)
     if (buffer.failing) buffer.dropThrough(drained)
-    let second = segments[1]
-    while (second !== undefined && second.firstNumber <= drained + 1) {
-      const first = segments.shift()
-      if (first !== undefined) removeSegment(first).catch(reportLeftover)
-      second = segments[1]
-    }
+    release.note(drained)
     waiters.tell()
-    positionTimer ??= setTimeout(keepPosition, POSITION_MS).unref()
-  }
-
-  function bytes(): number {
-    return segments.reduce((sum, segment) => sum + segment.bytes, 0)
-  }
-
-  function reportLeftover(error: unknown): void {
-    logger.warn({ error }, 'a file of the journal that is in the ledger could not be removed')
-  }
-
-  function keepPosition(): void {
-    positionTimer = undefined
-    saving = saving.then(() =>
-      savePosition(directory, drained).catch((error: unknown) =>
-        logger.warn(
-          { error },
-          'the position of the journal could not be saved: rows will be delivered again',
-        ),
-      ),
-    )
   }
 
   async function closeAll(): Promise<void> {
-    clearTimeout(positionTimer)
     try {
       await buffer.close()
     } finally {
       try {
         await writer.close()
-        if (drained >= lastNumber) {
-          for (const segment of segments.splice(0)) await removeSegment(segment)
-        }
-        keepPosition()
-        await saving
+        await release.close(lastNumber)
       } finally {
         lock.release()
       }
@@ -186,7 +167,7 @@ export async function openFileJournal(options: FileJournalOptions): Promise<Jour
     },
     appended: () => buffer.written(lastNumber),
     get hasRoom() {
-      return closed === undefined && bytes() < bytesMax && buffer.rows < unwrittenRowsMax
+      return closed === undefined && release.bytes < bytesMax && buffer.rows < unwrittenRowsMax
     },
     async drain(handler, rowsMax) {
       if (draining) throw new Error('The journal is being drained already.')
@@ -214,7 +195,7 @@ export async function openFileJournal(options: FileJournalOptions): Promise<Jour
       return lastNumber - drained
     },
     get bytes() {
-      return bytes()
+      return release.bytes
     },
     close: () => (closed ??= closeAll()),
   }

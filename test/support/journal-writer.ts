@@ -1,0 +1,51 @@
+import { createDrainer } from '../../src/ledger/journal-drainer.ts'
+import { openFileJournal } from '../../src/storage/file-journal.ts'
+import { ledgerRow } from '../../src/storage/ledger-row-fixture.ts'
+import { createLedgerStore } from '../../src/storage/ledger-store.ts'
+import { openDatabase } from '../../src/storage/open-database.ts'
+
+/**
+ * A process to be killed: `journal-writer.ts <round> <journal> <database>`. It takes rows as fast as the journal
+ * confirms them, from the first moment on, and brings them to the ledger. It prints `+ <id>` for each that is
+ * confirmed, and `= <rows>` for each batch that the ledger has committed.
+ */
+const [round = '', directory = '', database = ''] = process.argv.slice(2)
+const BURST_ROWS = 5
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+async function drain(journal: Awaited<ReturnType<typeof openFileJournal>>): Promise<void> {
+  const store = createLedgerStore(
+    await openDatabase(database.startsWith('postgres') ? { url: database } : { dataDir: database }),
+  )
+  createDrainer({
+    journal,
+    store: {
+      async write(rows) {
+        await store.write(rows)
+        print(`= ${rows.length}`)
+      },
+    },
+    batchRowsMax: 50,
+    lingerMs: 10,
+    closeMs: 0,
+    onError: (error) => print(`! ${String(error)}`),
+    onRefused: (row, error) => print(`! ${row.id} ${String(error)}`),
+  })
+}
+
+const logger = {
+  info() {},
+  warn: (_: object, message: string) => print(`? ${message}`),
+  error: (_: object, message: string) => print(`! ${message}`),
+}
+const journal = await openFileJournal({ directory, logger, segmentBytesMax: 20_000, windowRowsMax: 200 })
+void drain(journal)
+for (let n = 0; ; n += BURST_ROWS) {
+  const ids = Array.from({ length: BURST_ROWS }, (_, index) => `${round}-${n + index}`)
+  for (const id of ids) journal.append(ledgerRow({ id, userId: `user-${n % 3}` }))
+  await journal.appended()
+  for (const id of ids) print(`+ ${id}`)
+}
