@@ -101,6 +101,20 @@ describe('record()', () => {
     expect(store.ids()).toEqual(range(1, 60))
   })
 
+  it('record() forgets no row that comes at any step between the last look and the end', async () => {
+    for (let steps = 0; steps < 40; steps++) {
+      journal = createMemoryJournal()
+      const store = fakeStore()
+      const drainer = open(store)
+      record(drainer, 1, 1)
+      vi.advanceTimersByTime(100)
+      for (let step = 0; step < steps; step++) await Promise.resolve()
+      record(drainer, 2, 2)
+      await vi.advanceTimersByTimeAsync(10_000)
+      expect([steps, store.ids()]).toEqual([steps, ['1', '2']])
+    }
+  })
+
   it('record() does not try more often because rows come in while the store is away', async () => {
     const store = fakeStore(async () => {
       throw AWAY

@@ -66,6 +66,8 @@ export function createDrainer(options: DrainerOptions): Drainer {
     if (closed) return
     running ??= drainAll().finally(() => {
       running = undefined
+      // A row that came between the last look and now found a drainer at work that did not see it.
+      if (timer === undefined && journal.waitingRows > 0) schedule(lingerMs, 'linger')
     })
   }
 
