@@ -23,6 +23,8 @@ import { createTokenCounter } from './ledger/token-counter.ts'
 import type { Caller, Exchange, Incoming } from './pipeline/exchange.ts'
 import { type Call, type Running, run } from './pipeline/run.ts'
 import type { Outcome, Stage } from './pipeline/stage.ts'
+import { createSwitchStage } from './pipeline/switch-stage.ts'
+import { countUnderWay } from './pipeline/under-way.ts'
 import { createCatalogue } from './providers/catalogue.ts'
 import { DIALECTS } from './providers/dialects.ts'
 import { KINDS } from './providers/kinds.ts'
@@ -109,6 +111,7 @@ interface Plane {
 
 // Rows reach the ledger in batches, up to a second apart: a row costs half as much in a thousand as in a hundred, and
 // whoever reads the books through the API has them written first.
+const UNDER_WAY_CLOSE_MS = 5000
 const LEDGER_LINGER_MS = 1000
 const LEDGER_BATCH_ROWS_MAX = 1000
 const LEDGER_CLOSE_MS = 10_000
@@ -132,6 +135,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const catalogue = createCatalogue(now)
   const tokens = createTokenCounter()
   const providerHealth = new HealthBook()
+  const underWay = countUnderWay()
   const partitions = await keepPartitions(ledgerStore, now, (error) =>
     logger.error({ error }, 'partitions of the ledger could not be made'),
   )
@@ -215,6 +219,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     const stages: Stage[] = [
       createLedgerStage({ clock, account: accountant.account, record: drainer.record, onSettled }),
       createIdentifyStage(directory.ring, clock),
+      createSwitchStage(config.server.enabled),
       createRouteStage({ resolver, isModelAllowed, requireModel }),
     ]
     return { config, providers, stages, call, models }
@@ -264,11 +269,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       requireRoom(journal)
       events.emit('request', exchange)
       const { stages, call } = plane
-      return run(exchange, stages, call, {
+      const running = run(exchange, stages, call, {
         clock,
         onSettleError: (stage, error) =>
           logger.error({ error, stage, requestId: exchange.id }, 'a stage could not settle'),
       })
+      return underWay.track(running)
     },
     flushLedger: () => drainer.flush(),
     models: () => plane.models,
@@ -306,6 +312,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     },
     async close() {
       partitions.close()
+      // A connection that is gone may have a call whose last words are still to be booked.
+      await underWay.idle(UNDER_WAY_CLOSE_MS)
       try {
         await settlements.close()
         await drainer.close()

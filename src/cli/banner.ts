@@ -6,6 +6,8 @@ export interface BannerFacts {
   readonly file: string | undefined
   readonly models: readonly string[]
   readonly simulated: boolean
+  /** A model for the first request. */
+  readonly example: string
   /** Shown once, on the very first start. */
   readonly firstKey: string | undefined
   readonly adminKey: string | undefined
@@ -15,15 +17,14 @@ const MODELS_SHOWN = 3
 
 /** @returns what people read when the gateway is ready; on the first start with keys and a first request to copy */
 export function renderBanner(facts: BannerFacts): string {
-  const { url, firstKey, adminKey, simulated } = facts
-  const model = facts.models[0] ?? 'provider/model'
+  const { url, firstKey, adminKey, simulated, example } = facts
   const lines = [
     '',
     `  Gatehouse is ready in ${(facts.readyMs / 1000).toFixed(1)} s`,
     '',
     `  Gateway      ${url}/v1`,
     `  Control API  ${url}/docs`,
-    `  Models       ${shortList(facts.models)}`,
+    `  Models       ${shortList([example, ...facts.models.filter((name) => name !== example)])}`,
     `  Store        ${facts.database === 'embedded' ? `embedded, in ${facts.dataDir}` : 'PostgreSQL'}`,
     `  Settings     ${facts.file ?? 'none needed; `npx gatehouse init` writes a gatehouse.yaml'}`,
   ]
@@ -44,7 +45,7 @@ export function renderBanner(facts: BannerFacts): string {
       `  curl ${url}/v1/chat/completions \\`,
       `    -H "authorization: Bearer ${firstKey}" \\`,
       '    -H "content-type: application/json" \\',
-      `    -d '{"model":"${model}","messages":[{"role":"user","content":"Hello"}]}'`,
+      `    -d '{"model":"${example}","messages":[{"role":"user","content":"Hello"}]}'`,
     )
   }
   return `${lines.join('\n')}\n\n`

@@ -6,17 +6,19 @@ import { EXIT, print } from './output.ts'
 
 const FILE = 'gatehouse.yaml'
 
-const STARTER = `# Gatehouse. Every key and its default: docs/configuration.md; \`gatehouse config check\` tells what is wrong.
-providers:
-  openai: { kind: openai, apiKey: "\${env:OPENAI_API_KEY}" }
-  # anthropic: { kind: anthropic, apiKey: "\${env:ANTHROPIC_API_KEY}" }
-  # google:    { kind: google,    apiKey: "\${env:GEMINI_API_KEY}" }
-  # local:     { kind: openai-compatible, baseUrl: "http://127.0.0.1:11434/v1" }
+const STARTER = `# Gatehouse. Every key and its default: docs/configuration.md; \`npx gatehouse config check\` tells what is wrong.
+# As it stands, the built-in simulator answers. For real models take the comment marks off what you have.
 
-models:
-  # What clients put into "model", and where it leads.
-  chat:
-    targets: [openai/gpt-4o-mini]
+# providers:
+#   openai:    { kind: openai,    apiKey: "\${env:OPENAI_API_KEY}" }
+#   anthropic: { kind: anthropic, apiKey: "\${env:ANTHROPIC_API_KEY}" }
+#   google:    { kind: google,    apiKey: "\${env:GEMINI_API_KEY}" }
+#   local:     { kind: openai-compatible, baseUrl: "http://127.0.0.1:11434/v1" }
+
+# models:
+#   # What clients put into "model", and where it leads.
+#   chat:
+#     targets: [openai/gpt-4o-mini]
 `
 
 export function addInit(program: Command): void {
@@ -40,7 +42,7 @@ export function addInit(program: Command): void {
       await writeFile(FILE, STARTER, { flag: 'wx' })
       print(
         {
-          text: `Wrote ${FILE}. Set OPENAI_API_KEY, then: gatehouse config check && gatehouse serve`,
+          text: `Wrote ${FILE}. Edit it, then: npx gatehouse config check`,
           json: { file: FILE, written: true },
           exitCode: EXIT.success,
         },

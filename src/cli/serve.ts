@@ -5,10 +5,12 @@ import { watchConfig } from '../config/watch.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { createServer } from '../http/server.ts'
 import { prepareFirstStart } from '../identity/first-start.ts'
-import { createLogger } from '../telemetry/logger.ts'
+import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { renderBanner } from './banner.ts'
 import { LOAD, load, openJournal, openMigrated } from './open.ts'
 import { fail } from './output.ts'
+import { requireFreePort } from './port.ts'
+import { Opened, stopOnSignals } from './shutdown.ts'
 
 interface ServeFlags {
   readonly port?: string
@@ -41,10 +43,32 @@ async function serve(flags: ServeFlags): Promise<void> {
   const loaded = await load(overrides)
   for (const warning of loaded.warnings) logger.warn({ ...warning }, 'configuration')
 
+  const opened = new Opened()
+  try {
+    await start(loaded, overrides, opened, logger, startedMs)
+  } catch (error) {
+    await opened.close((reason) => logger.error({ error: reason }, 'could not be closed'))
+    throw error
+  }
+}
+
+async function start(
+  loaded: LoadedConfig,
+  overrides: readonly Override[],
+  opened: Opened,
+  logger: Logger,
+  startedMs: number,
+): Promise<void> {
+  // Keys are shown once: they must not be made by a start that then finds its port taken.
+  await requireFreePort(loaded.config.server)
   const database = await openMigrated(loaded, logger)
+  opened.add(() => database.close())
   const journal = await openJournal(loaded, logger)
+  opened.add(() => journal.close())
   const gateway = await createGateway({ config: loaded.config, database, journal, logger })
+  opened.add(() => gateway.close())
   const server = await createServer(gateway)
+  opened.add(() => server.drain())
   const firstKey = await prepareFirstStart(gateway.identityStore, gateway.organizations)
   const url = await server.listen()
   process.stdout.write(
@@ -55,6 +79,7 @@ async function serve(flags: ServeFlags): Promise<void> {
       dataDir: loaded.config.storage.dataDir,
       file: loaded.file,
       models: gateway.models().names,
+      example: gateway.models().example,
       simulated: Object.keys(loaded.config.providers).length === 0,
       firstKey,
       adminKey: gateway.adminKey.generated,
@@ -62,23 +87,17 @@ async function serve(flags: ServeFlags): Promise<void> {
   )
 
   const watch = followConfig(gateway, loaded, overrides, logger)
-  let stopping = false
-  const stop = async (signal: string) => {
-    // A second signal means it: no more waiting for streams.
-    if (stopping) process.exit(1)
-    stopping = true
-    logger.info({ signal }, 'draining')
-    process.exitCode = await (async () => {
-      await watch.close()
-      await server.drain()
-      await gateway.close()
-      await journal.close()
-      await database.close()
-      return 0
-    })().catch(fail)
-  }
-  process.on('SIGTERM', () => void stop('SIGTERM'))
-  process.on('SIGINT', () => void stop('SIGINT'))
+  opened.add(() => watch.close())
+  stopOnSignals({
+    logger,
+    cut: () => server.cut(),
+    async drain() {
+      process.exitCode = 0
+      await opened.close((error) => {
+        process.exitCode = fail(error)
+      })
+    },
+  })
   process.on('SIGHUP', () => void watch.reload())
 }
 
@@ -86,7 +105,7 @@ function followConfig(
   gateway: Gateway,
   loaded: LoadedConfig,
   overrides: readonly Override[],
-  logger: ReturnType<typeof createLogger>,
+  logger: Logger,
 ) {
   return watchConfig({
     loaded,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { runSimulator } from '../simulator/command.ts'
+import { toPortError } from './port.ts'
 
 export function addSimulate(program: Command): void {
   program
@@ -18,6 +19,10 @@ Examples:
   OPENAI_API_KEY=any OPENAI_BASE_URL=http://127.0.0.1:9090/v1 gatehouse serve`,
     )
     .action(async ({ port, host }: { port: string; host: string }) => {
-      await runSimulator({ port: Number(port), host, print: (text) => process.stdout.write(`${text}\n`) })
+      try {
+        await runSimulator({ port: Number(port), host, print: (text) => process.stdout.write(`${text}\n`) })
+      } catch (error) {
+        throw toPortError(error, host, Number(port))
+      }
     })
 }

@@ -34,6 +34,8 @@ export interface Server {
    * Refuses new work, lets calls in flight finish for as long as the configuration says, then closes.
    */
   drain(): Promise<void>
+  /** Ends calls in flight now; their callers see a broken connection, and they are booked as that. */
+  cut(): void
   close(): Promise<void>
   /** For tests and embedding. */
   readonly app: FastifyInstance
@@ -134,6 +136,7 @@ export async function createServer(gateway: Gateway): Promise<Server> {
         heartbeats.close()
       }
     },
+    cut: () => app.server.closeAllConnections(),
     close,
   }
 }

@@ -5,7 +5,7 @@ import type { Gateway } from '../gateway.ts'
 export function registerWelcome(app: FastifyInstance, gateway: Gateway): void {
   app.get('/', async (request, reply) => {
     const host = request.headers.host ?? '127.0.0.1'
-    const model = gateway.models().names[0] ?? 'provider/model'
+    const model = gateway.models().example
     return reply
       .type('text/html; charset=utf-8')
       .send(page(escapeHtml(`${request.protocol}://${host}`), escapeHtml(model)))

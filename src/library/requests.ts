@@ -80,6 +80,10 @@ interface Body {
 
 /** A call that never was bytes, in the shape in which the pipeline takes it. */
 export function toIncoming(options: CallOptions & { readonly model: string }, body: Body): Incoming {
+  // Callers in JavaScript have no types that would have told them.
+  if (typeof options.model !== 'string' || options.model === '') {
+    throw new GatewayError('invalid_request', { message: 'The field `model` is missing.', param: 'model' })
+  }
   const { chat, embedding } = body
   const read = <Value>(value: Value | undefined): Value => {
     if (value === undefined) throw new Error('The pipeline asked a call for what it is not.')

@@ -5,6 +5,8 @@ import type { Provider } from './provider-set.ts'
 export interface ModelList {
   /** Routes first, then `provider/model`. */
   readonly names: readonly string[]
+  /** One to show in a first request. */
+  readonly example: string
   /** Whose model a listed name is: a provider's name, or `gatehouse` for a route. */
   ownerOf(name: string): string
   /** @returns whether a provider is known to serve a bare name */
@@ -29,6 +31,7 @@ export function listModels(
   const names = [...owners.keys()]
   return {
     names,
+    example: Object.keys(routes)[0] ?? exampleOf([...providers.values()][0]) ?? names[0] ?? 'provider/model',
     ownerOf: (name) => owners.get(name) ?? 'gatehouse',
     serves(name, model) {
       const provider = providers.get(name)
@@ -42,8 +45,23 @@ export function listModels(
   }
 }
 
+// The price list also has beginnings of names (fine-tunes) and variants that only a reseller offers.
+const PATTERN = /-$|:/
+
+function exampleOf(provider: Provider | undefined): string | undefined {
+  if (provider === undefined) return undefined
+  const { name, kind, settings } = provider
+  const model =
+    Object.keys(settings.models ?? {})[0] ?? (kind.simulated === true ? SIMULATED[0] : kind.exampleModel)
+  return model === undefined ? undefined : `${name}/${model}`
+}
+
 function modelsOf({ kind, settings }: Provider, catalogue: Catalogue): readonly string[] {
   if (settings.models !== undefined) return Object.keys(settings.models)
   if (kind.simulated === true) return SIMULATED
-  return kind.pricesId === undefined ? [] : catalogue.modelNames(kind.pricesId)
+  const { pricesId } = kind
+  if (pricesId === undefined) return []
+  return catalogue
+    .modelNames(pricesId)
+    .filter((name) => !PATTERN.test(name) && catalogue.serves(pricesId, name))
 }

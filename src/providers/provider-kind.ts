@@ -47,6 +47,8 @@ export interface ProviderKind<Traits extends ChatTraits = ChatTraits> {
   readonly free?: boolean
   /** Known without any list: what the kind itself asks. */
   readonly listPrice?: { readonly inputPerMillionUsd: number; readonly outputPerMillionUsd: number }
+  /** A model to show in a first request. */
+  readonly exampleModel?: string
   /** Nobody is behind it: the built-in simulator. */
   readonly simulated?: boolean
   readonly traits: Traits

@@ -37,7 +37,10 @@ export interface Provider {
   readonly fixedHeaders: Readonly<Record<string, string>>
   /** @returns how one model of it differs; remembered */
   traits(model: string): ChatTraits
+  /** Lets calls that were sent finish. */
   close(): Promise<void>
+  /** Breaks them off. */
+  destroy(): Promise<void>
 }
 
 /** A provider that can be called at once, though its models are many: what few connections cannot carry waits. */
@@ -77,6 +80,7 @@ export function createProvider(name: string, kind: ProviderKind, settings: Provi
       return traits
     },
     close: () => transport.close(),
+    destroy: () => transport.destroy(),
   }
 }
 

@@ -55,7 +55,7 @@ function connect(origin: string, changes: Partial<TransportOptions> = {}): Trans
     connectionsMax: 10,
     ...changes,
   })
-  closers.push(() => transport.close())
+  closers.push(() => transport.destroy())
   return transport
 }
 
@@ -275,6 +275,25 @@ describe('readWhole()', () => {
     const read = failureOf(readWhole(response, 100, controller.signal))
     controller.abort(LEFT)
     expect(await read).toBe(LEFT)
+  })
+})
+
+describe('destroy()', () => {
+  it('breaks off what is under way, sent or not', async () => {
+    const begun = Promise.withResolvers<void>()
+    const origin = await serve((_request, outgoing) => {
+      outgoing.write('half')
+      begun.resolve()
+    })
+    const transport = connect(origin, { connectionsMax: 1 })
+    const response = await transport.send(request())
+    await begun.promise
+    const read = failureOf(readWhole(response, 100, new AbortController().signal))
+    const waiting = failureOf(transport.send(request()))
+    await transport.destroy()
+    expect((await read).code).toBe('upstream_error')
+    const error = await waiting
+    expect([error.code, wasSent(error)]).toEqual(['upstream_error', false])
   })
 })
 

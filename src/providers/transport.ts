@@ -30,7 +30,10 @@ export interface UpstreamResponse extends ReplyHead {
 export interface Transport {
   /** @throws GatewayError `upstream_error`, `upstream_timeout` or `client_closed`; see `wasSent` for what left us */
   send(request: UpstreamRequest): Promise<UpstreamResponse>
+  /** Lets requests that were sent finish. */
   close(): Promise<void>
+  /** Breaks them off. */
+  destroy(): Promise<void>
 }
 
 export function createTransport(options: TransportOptions): Transport {
@@ -59,6 +62,7 @@ export function createTransport(options: TransportOptions): Transport {
       }
     },
     close: () => pool.close(),
+    destroy: () => pool.destroy(),
   }
 }
 

@@ -49,7 +49,7 @@ export async function registerControlPlane(app: FastifyInstance, gateway: Gatewa
     transform: jsonSchemaTransform,
   })
   app.get('/api/openapi.json', { schema: { hide: true } }, async () => app.swagger())
-  await app.register(swaggerUi, { routePrefix: '/docs' })
+  await app.register(swaggerUi, { routePrefix: '/docs', theme: { title: 'Gatehouse control API' } })
 
   await app.register(
     async (scope) => {

@@ -6,6 +6,7 @@ import { nanoToUsd } from '../../core/money.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { LedgerRow } from '../../ledger/ports.ts'
 import { readWaterfall } from '../../ledger/waterfall.ts'
+import { organizationIdOf } from './organization-id.ts'
 
 /** `GET /requests` and one of them as a waterfall. */
 export function registerRequests(scope: FastifyInstance, gateway: Gateway): void {
@@ -16,11 +17,12 @@ export function registerRequests(scope: FastifyInstance, gateway: Gateway): void
     '/requests',
     { schema: { tags: ['requests'], querystring: requestQuery, response: { 200: pageOf(requestSummary) } } },
     async (request) => {
-      const { limit, cursor, user, session, from, to, ...filter } = request.query
+      const { limit, cursor, user, session, from, to, organizationId, ...filter } = request.query
       await gateway.flushLedger()
       const page = await store.listRequests(
         {
           ...filter,
+          organizationId: await organizationIdOf(gateway, organizationId),
           userId: user,
           sessionId: session,
           from: from === undefined ? undefined : new Date(from),

@@ -6,6 +6,7 @@ import { GatewayError } from '../../core/errors.ts'
 import { nanoToUsd } from '../../core/money.ts'
 import type { Gateway } from '../../gateway.ts'
 import { GROUPS, type Group, type UsageRow } from '../../ledger/ports.ts'
+import { organizationIdOf } from './organization-id.ts'
 
 const ROWS_MAX = 10_000
 
@@ -30,7 +31,7 @@ export function registerUsage(scope: FastifyInstance, gateway: Gateway): void {
       const rows = await gateway.ledgerStore.usage({
         from: query.from === undefined ? monthStart(now) : new Date(query.from),
         to: query.to === undefined ? new Date(now.getTime() + 1) : new Date(query.to),
-        organizationId: query.organizationId,
+        organizationId: await organizationIdOf(gateway, query.organizationId),
         groupBy,
         interval: query.interval,
         rowsMax: ROWS_MAX,

@@ -14,6 +14,7 @@ export const anthropicKind: ProviderKind<AnthropicTraits> = {
   envKeys: ['ANTHROPIC_API_KEY'],
   envBaseUrls: ['ANTHROPIC_BASE_URL'],
   pricesId: 'anthropic',
+  exampleModel: 'claude-sonnet-4-5',
   traits: { outputTokensDefault: 4096 },
   traitsByModel: CLAUDE_TRAITS,
   endpoints: {

@@ -47,6 +47,7 @@ export const MAKER_KINDS: readonly CompatibleKind[] = [
     envBaseUrls: ['OPENAI_BASE_URL'],
     basePath: '/v1',
     pricesId: 'openai',
+    exampleModel: 'gpt-4o-mini',
     traits: OPENAI_TRAITS,
     traitsByModel: OPENAI_MODELS,
     endpoints: paths(

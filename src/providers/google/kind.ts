@@ -14,6 +14,7 @@ export const googleKind: ProviderKind<GoogleTraits> = {
   envKeys: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'],
   envBaseUrls: ['GOOGLE_GEMINI_BASE_URL'],
   pricesId: 'google',
+  exampleModel: 'gemini-2.5-flash',
   traits: { thinking: THINKING_DEFAULT },
   // Levels: the pages of the models under https://docs.cloud.google.com/gemini-enterprise-agent-platform/models;
   // budgets: https://ai.google.dev/gemini-api/docs/thinking (2.5 Pro cannot stop thinking); penalties:
