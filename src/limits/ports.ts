@@ -8,17 +8,19 @@ export type Quantity = 'requests' | 'tokens' | 'costNanoUsd' | 'concurrency'
 
 /**
  * When counting begins anew. `rolling`: a window opens at the first use after the last one ended, so that a burst
- * never spans two. `period`: from one moment to another, for budgets. `none`: never; what is held comes back.
+ * never spans two. `period`: from one moment to another, for budgets; each start is a count of its own. `none`:
+ * never. Calls under way have no window whatever is named here: they come back when they end.
  */
 export type Window =
   | { readonly kind: 'rolling'; readonly ms: number }
   | { readonly kind: 'period'; readonly startMs: number; readonly endMs: number }
   | { readonly kind: 'none' }
 
-/** One limit that covers a call. */
+/** One limit that covers a call. Amounts and limits are integers from 0 to 2^53 − 1: nine million USD in one window. */
 export interface Meter {
-  /** Unique within its organization: `key/K1/tokens_per_hour`. */
+  /** Unique within its organization, a lower-case word and a slash first: `key/K1/tokens_per_hour`. */
   readonly id: string
+  /** Of a call under way a meter of `concurrency` counts one, whatever its amounts. */
   readonly quantity: Quantity
   /** In units of `quantity`; `null` counts and never refuses. */
   readonly limit: number | null
@@ -32,7 +34,10 @@ export interface MeterState {
   readonly used: number
   /** Promised to calls under way. */
   readonly held: number
-  /** When counting begins anew, Unix milliseconds by the counters' own clock; `null` = it never does, or it has not begun. */
+  /**
+   * When counting begins anew, Unix milliseconds by the counters' own clock; `null` = it never does, or it has not
+   * begun.
+   */
   readonly resetsAtMs: number | null
 }
 
@@ -44,11 +49,15 @@ export interface Amounts {
 
 export interface TakeRequest {
   readonly organizationId: string
-  /** Unique; the attempt's or the call's id. Taking with an id that is known returns what that take returned. */
+  /**
+   * Unique for good; the attempt's or the call's id. Taking again while the hold is open is granted again and holds
+   * nothing more.
+   */
   readonly holdId: string
+  /** At most 256, no id twice. */
   readonly meters: readonly Meter[]
   readonly amounts: Amounts
-  /** After this long without a word the hold counts as abandoned; see `abandoned`. */
+  /** At least 1. After this long without a word the hold counts as abandoned; see `abandoned`. */
   readonly leaseMs: number
 }
 
@@ -58,7 +67,10 @@ export type TakeResult =
       readonly granted: false
       /** The meter that refused: the one that frees latest, so that its wait is honest. */
       readonly refusedBy: string
-      /** Milliseconds until a window opens in which this much would fit; `null` = by waiting alone it never will. */
+      /**
+       * Milliseconds until a window opens in which this much would fit. `null` = none will: it is more than the whole
+       * limit, or the meter has no window and frees when calls end.
+       */
       readonly retryAfterMs: number | null
       readonly states: readonly MeterState[]
     }
@@ -72,15 +84,41 @@ export interface Hold {
   readonly leaseEndsMs: number
 }
 
+/** What a meter has come to according to the books. */
+export interface MeterUse {
+  readonly meter: Meter
+  readonly used: number
+}
+
 /**
- * Every method is one atomic step. At every instant, for every meter with a limit: used + held ≤ limit, but for what
- * `settle` adds beyond its hold because a provider charged more than was promised.
+ * `detail` of the `storage_unavailable` that `take` and `grow` throw where the counters of an organization were lost
+ * or fell back to an older state, and whoever opened them asked to be told: see `rebuild`.
+ */
+export interface CountersLost extends Record<string, unknown> {
+  readonly reason: 'counters_lost'
+  readonly organizationId: string
+  /** What to rebuild under. */
+  readonly generation: string
+}
+
+/**
+ * Every method but `holds` is one atomic step. At every instant, for every meter with a limit: used + held ≤ limit,
+ * but for what `settle` adds beyond its hold because a provider charged more than was promised, and for a limit that
+ * was lowered or an amount that was assigned.
+ *
+ * All throw GatewayError `storage_unavailable` where the store does not answer in time; whether the step was taken is
+ * then unknown, and every one but `grow` may be repeated.
  */
 export interface Counters {
-  /** Holds the amounts on all meters, or on none. */
+  /**
+   * Holds the amounts on all meters, or on none. A meter of which nothing is asked never refuses. Every meter's limit
+   * and length of window are from now on what was named here.
+   */
   take(request: TakeRequest): Promise<TakeResult> | TakeResult
   /**
-   * Adds to a hold on all its meters, or on none, and renews its lease.
+   * Adds to a hold on all its meters, or on none, and renews its lease. What is added counts in the windows that are
+   * open now, but for periods: there in the one that it was taken in. The limit is the one that was last named for the
+   * window, in a new window the hold's own.
    *
    * @returns `undefined` where there is no such hold any more
    */
@@ -92,23 +130,54 @@ export interface Counters {
   ): Promise<TakeResult | undefined> | TakeResult | undefined
   /**
    * Turns a hold into what it came to: held goes back, used takes the actual amounts, in the windows in which they
-   * were held. Requests that were held stay used; concurrency ends. A second time, or for an unknown hold, nothing.
+   * were held, the oldest first; a window that ended meanwhile is gone, and its share with it. Requests that were held
+   * stay used, whatever `actual` says of them; concurrency ends. A second time, or for an unknown hold, nothing.
    *
    * @returns whether there was such a hold
    */
   settle(organizationId: string, holdId: string, actual: Amounts): Promise<boolean> | boolean
   /** Gives everything back, the request included: it never left. */
   release(organizationId: string, holdId: string): Promise<boolean> | boolean
-  /** Reads meters without changing them. */
+  /** Reads meters without changing them. A period is kept for a day after its end. */
   read(
     organizationId: string,
     meters: readonly Meter[],
   ): Promise<readonly MeterState[]> | readonly MeterState[]
-  /** Puts the used amount of a meter right: after a restart, a reconciliation, or a change by hand. */
+  /**
+   * Puts the used amount of a meter right, in the window that is open or a new one: after a reconciliation, or a
+   * change by hand. What is held stays held; calls under way are only ever held.
+   */
   assign(organizationId: string, meter: Meter, used: number): Promise<void> | void
-  /** Holds whose lease ended, at most `max`: whoever asks has to settle each. */
+  /**
+   * Holds whose lease ended, at most `max` and at the latest a second after: whoever asks has to settle each. Each is
+   * handed to one asker; who has not ended it within ten seconds leaves it to the next.
+   */
   abandoned(max: number): Promise<readonly Hold[]> | readonly Hold[]
-  /** All open holds of an organization, for the reconciler. */
+  /** The open holds of an organization, for the reconciler; those that begin or end meanwhile may be among them. */
   holds(organizationId: string): Promise<readonly Hold[]> | readonly Hold[]
+  /**
+   * @returns a name that changes when the counters lost what they knew, or fell back to an older state: everything
+   *   that was counted under another name has to be compared with the books
+   */
+  generation(): Promise<string> | string
+  /**
+   * Declares that what was counted under this generation cannot be trusted; of those who declare the same at once one
+   * begins the next. Other replicas go by it once they ask for the generation, or within a second of writing.
+   *
+   * @returns the generation that holds now
+   */
+  renewGeneration(lost: string): Promise<string> | string
+  /**
+   * @returns a number that grows at least once in every second in which the counters are written to. Kept beside the
+   *   generation and found smaller later, it says that the store fell back to an older state
+   */
+  sequence(): Promise<number> | number
+  /**
+   * Assigns what the books say of an organization and lets it count under this generation, unless it does so
+   * already. Open holds stay.
+   *
+   * @returns whether it was assigned; `false` = another one was first, or the generation is a former one
+   */
+  rebuild(organizationId: string, generation: string, used: readonly MeterUse[]): Promise<boolean> | boolean
   close(): Promise<void>
 }
