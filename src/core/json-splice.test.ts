@@ -28,6 +28,46 @@ describe('spliceTopLevel()', () => {
     expect(change(text, { model: 'b' })).toBe(text.replace('"a"', '"b"'))
   })
 
+  it('leaves every byte outside of the values it sets, for any object', () => {
+    const members = fc.uniqueArray(fc.tuple(fc.string(), fc.jsonValue()), { selector: ([name]) => name })
+    const space = fc.constantFrom('', ' ', '\n', '\t ', '\r\n')
+    fc.assert(
+      fc.property(members, fc.jsonValue(), fc.nat(), space, space, (list, value, pick, before, after) => {
+        if (list.length === 0) return
+        const write = (texts: readonly string[]) => `{${before}${texts.join(`${after},${before}`)}${after}}`
+        const texts = list.map(
+          ([name, own]) => `${JSON.stringify(name)}${after}:${before}${JSON.stringify(own)}`,
+        )
+        const at = pick % list.length
+        const name = list[at]?.[0] ?? ''
+        const changed = texts.with(at, `${JSON.stringify(name)}${after}:${before}${JSON.stringify(value)}`)
+        const body = Buffer.from(write(texts))
+        const result = spliceTopLevel(body, scanTopLevel(body), new Map([[name, JSON.stringify(value)]]))
+        expect(result.toString()).toBe(write(changed))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('passes over strings full of quotes, backslashes and brackets, however long', () => {
+    for (const text of [
+      '\\',
+      '"',
+      '\\"',
+      '{"model":"x"}',
+      '}]',
+      '\\\\"',
+      'é🌍',
+      '"'.repeat(99),
+      '\\'.repeat(99),
+    ]) {
+      for (const length of [0, 22, 23, 24, 25, 1000]) {
+        const json = JSON.stringify({ a: 'x'.repeat(length) + text, model: 'm', b: [text] })
+        expect(change(json, { model: 'n' })).toBe(json.replace('"m"', '"n"'))
+      }
+    }
+  })
+
   it('equals parse, change and write again for any object', () => {
     const object = fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 8, noNullPrototype: true })
     fc.assert(
@@ -44,5 +84,14 @@ describe('scanTopLevel()', () => {
   it('reports a name that stands twice, however it is written', () => {
     expect(scanTopLevel(Buffer.from('{"model":"a","mod\\u0065l":"b"}')).duplicates).toBe(true)
     expect(scanTopLevel(Buffer.from('{"model":"a","x":{"model":"b"}}')).duplicates).toBe(false)
+    expect(scanTopLevel(Buffer.from('{"__proto__":1,"__proto__":2}')).duplicates).toBe(true)
+    expect(scanTopLevel(Buffer.from('{"__proto__":1,"constructor":2,"toString":3}')).duplicates).toBe(false)
+  })
+
+  it('reads a megabyte of quotes in a moment', () => {
+    const body = Buffer.from(JSON.stringify({ a: '\\"'.repeat(1 << 18), model: 'm' }))
+    const begun = performance.now()
+    expect([...scanTopLevel(body).spans.keys()]).toEqual(['a', 'model'])
+    expect(performance.now() - begun).toBeLessThan(2000)
   })
 })
