@@ -1,8 +1,9 @@
+import { loadConfig } from '../config/load.ts'
 import { GatewayError } from '../core/errors.ts'
 import { newSecret } from '../core/ids.ts'
 import { createGateway } from '../gateway.ts'
 import { createServer } from '../http/server.ts'
-import { load, openMigrated } from './open.ts'
+import { LOAD, load, openMigrated } from './open.ts'
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -18,8 +19,7 @@ export interface ControlClient {
  *   configuration names, opened for this one command
  */
 export async function openControl(): Promise<ControlClient> {
-  const loaded = await load()
-  const { host, port, adminKey } = loaded.config.server
+  const { host, port, adminKey } = (await loadConfig({ ...LOAD, only: ['server'] })).config.server
   const base = `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${port}`
   if (await isRunning(base)) {
     if (adminKey === undefined) {

@@ -44,7 +44,7 @@ describe('gatehouse.example.yaml', () => {
       GEMINI_API_KEY: 'c',
     }
     const { config, warnings } = await loadConfig({ knownKinds: KINDS, env, cwd: ROOT.pathname })
-    expect(warnings).toEqual([])
+    expect(warnings.filter(({ message }) => !message.includes('not in force'))).toEqual([])
     expect(Object.keys(config.models)).not.toEqual([])
   })
 
@@ -65,7 +65,7 @@ describe('gatehouse.example.yaml', () => {
         resolve: async () => 'text of a stored secret',
       })),
     })
-    expect(warnings).toEqual([])
+    expect(warnings.filter(({ message }) => !message.includes('not in force'))).toEqual([])
     const sections = [...referenceTables(configJsonSchema()).keys()]
     expect(sections.filter((name) => !new RegExp(`^${name}:`, 'm').test(all))).toEqual([])
     expect(config.alerts.channels.length).toBeGreaterThan(3)

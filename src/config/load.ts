@@ -9,6 +9,7 @@ import { hashConfig } from './hash.ts'
 import { issuesToFindings } from './issues.ts'
 import { configJsonSchema } from './json-schema.ts'
 import { findLiteralSecrets } from './literal-secrets.ts'
+import { findNotYet } from './not-yet.ts'
 import { type Origin, originOf } from './origin.ts'
 import { applyOverrides, type Override, overrideAt } from './override.ts'
 import { type ConfigSource, parseSource } from './positions.ts'
@@ -31,6 +32,11 @@ export interface LoadOptions {
   /** Default: those of `secrets/`. */
   readonly resolvers?: readonly SecretResolver[]
   readonly signal?: AbortSignal
+  /**
+   * Reads only these sections, as if the file had no others: a command that talks to a running gateway needs its
+   * address, not its secrets.
+   */
+  readonly only?: readonly string[]
 }
 
 export interface LoadedConfig {
@@ -60,13 +66,15 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const found = await readConfigFile(options)
   const shownName = found === undefined ? '' : displayName(found.file, cwd)
   const source = found === undefined ? undefined : parseSource(shownName, found.text)
-  const fileTree = sectionsOf(source?.tree)
+  const fileTree = onlySections(sectionsOf(source?.tree), options.only)
   const literal = findLiteralSecrets(fileTree, configJsonSchema())
   source?.hide(literal.all)
   if (source?.isReadable === false) throw new ConfigError(source.syntaxProblems())
 
   const environment = readEnvironment(env, fileTree, options.knownKinds)
-  const overrides = [...environment.overrides, ...(options.overrides ?? [])]
+  const overrides = [...environment.overrides, ...(options.overrides ?? [])].filter(
+    ({ path: [section] }) => options.only?.includes(String(section)) ?? true,
+  )
   const resolved = await resolveReferences(fileTree, {
     env,
     readFile,
@@ -86,9 +94,17 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
     hash: hashConfig(checked.config),
     file: found?.file,
     fingerprint: fingerprintOf(found),
-    warnings: [...environment.warnings, ...inOrder([...literal.doubted, ...doubtNames(tree)].map(locate))],
+    warnings: [
+      ...environment.warnings,
+      ...inOrder([...literal.doubted, ...doubtNames(tree), ...findNotYet(tree)].map(locate)),
+    ],
     originOf: (path) => originOf(path, source, overrides),
   }
+}
+
+function onlySections(tree: unknown, only: readonly string[] | undefined): unknown {
+  if (only === undefined || !isMap(tree)) return tree
+  return Object.fromEntries(Object.entries(tree).filter(([section]) => only.includes(section)))
 }
 
 /**

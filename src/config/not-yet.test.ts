@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest'
+import { findNotYet } from './not-yet.ts'
+
+describe('findNotYet()', () => {
+  it('names what somebody set and nothing else', () => {
+    const tree = {
+      server: { port: 1 },
+      limits: { default: { requestsPerMinute: 2 } },
+      alerts: { thresholds: { latencyMs: 1 } },
+      storage: { redis: 'none' },
+      models: { chat: { targets: ['a/b'], retries: 3 }, plain: { targets: ['a/b'] } },
+    }
+    expect(findNotYet(tree).map(({ path }) => path.join('.'))).toEqual(['limits', 'models.chat.retries'])
+  })
+
+  it('takes anything for a tree', () => {
+    for (const tree of [undefined, null, 5, [], { models: 5 }]) expect(findNotYet(tree)).toEqual([])
+  })
+})
