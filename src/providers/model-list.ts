@@ -23,10 +23,10 @@ export function listModels(
   providers: ReadonlyMap<string, Provider>,
   catalogue: Catalogue,
 ): ModelList {
-  const owners = new Map<string, string>()
-  for (const route of Object.keys(routes)) owners.set(route, 'gatehouse')
+  const owners = new Map(Object.keys(routes).map((route) => [route, 'gatehouse']))
   for (const [name, provider] of providers) {
-    for (const model of modelsOf(provider, catalogue)) owners.set(`${name}/${model}`, name)
+    for (const model of modelsOf(provider, catalogue).map((each) => `${name}/${each}`))
+      if (!owners.has(model)) owners.set(model, name)
   }
   const names = [...owners.keys()]
   return {
