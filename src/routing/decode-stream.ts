@@ -51,7 +51,19 @@ async function* decode(options: DecodeOptions, onBegin: () => void): AsyncGenera
   let failure: GatewayError | undefined
 
   function step(frame: SseFrame): ReplyFrame {
-    return note(dialect.fromEvent(state, frame), keepRaw ? frame.raw : undefined)
+    const read = note(dialect.fromEvent(state, frame), keepRaw ? frame.raw : undefined)
+    // An event that only we could not read says nothing to the caller: our error takes its place.
+    return failure === undefined || isProvidersError(frame) ? read : { raw: undefined, events: read.events }
+  }
+
+  /** Frames up to the one that ends the stream for good: what follows an error would look like a whole reply. */
+  function stepAll(frames: readonly SseFrame[]): ReplyFrame[] {
+    const read: ReplyFrame[] = []
+    for (const frame of frames) {
+      read.push(step(frame))
+      if (failure !== undefined) break
+    }
+    return read
   }
 
   /** An event without its blank line: a client has to see what we saw, and nothing of one that was cut. */
@@ -84,9 +96,10 @@ async function* decode(options: DecodeOptions, onBegin: () => void): AsyncGenera
   try {
     for await (const chunk of options.body) {
       const frames = framer.push(chunk)
-      if (frames.length > 0) yield frames.map(step)
+      if (frames.length > 0) yield stepAll(frames)
+      if (failure !== undefined) break
     }
-    const rest = framer.flush()
+    const rest = failure === undefined ? framer.flush() : []
     if (rest.length > 0) yield rest.map(stepUnended)
     if (!complete && failure === undefined) yield [lastWords()]
     if (!complete && failure === undefined) {
@@ -100,6 +113,17 @@ async function* decode(options: DecodeOptions, onBegin: () => void): AsyncGenera
     if (!isTold) yield [{ raw: undefined, events: [toErrorEvent(failure)] }]
   } finally {
     options.onEnd(complete ? undefined : (failure ?? readerLeft()))
+  }
+}
+
+/** @returns whether the provider itself speaks of an error, so that its own words can be passed on */
+function isProvidersError({ event, data = '' }: SseFrame): boolean {
+  if (event !== 'error' && !data.includes('"error"') && !data.includes('"response.failed"')) return false
+  try {
+    JSON.parse(data)
+    return true
+  } catch {
+    return false
   }
 }
 
