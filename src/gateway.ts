@@ -24,7 +24,7 @@ import type { Caller, Exchange, Incoming } from './pipeline/exchange.ts'
 import { type Call, type Running, run } from './pipeline/run.ts'
 import type { Outcome, Stage } from './pipeline/stage.ts'
 import { createSwitchStage } from './pipeline/switch-stage.ts'
-import { countUnderWay } from './pipeline/under-way.ts'
+import { countUnderWay, type UnderWay } from './pipeline/under-way.ts'
 import { createCatalogue } from './providers/catalogue.ts'
 import { DIALECTS } from './providers/dialects.ts'
 import { KINDS } from './providers/kinds.ts'
@@ -107,38 +107,73 @@ interface Plane {
   readonly stages: readonly Stage[]
   readonly call: Call
   readonly models: ModelList
+  /** Calls that keep this configuration. */
+  readonly underWay: UnderWay
 }
 
 // Rows reach the ledger in batches, up to a second apart: a row costs half as much in a thousand as in a hundred, and
 // whoever reads the books through the API has them written first.
 const UNDER_WAY_CLOSE_MS = 5000
+/** What becomes of a call that is broken off is known soon. */
+const BROKEN_OFF_MS = 1000
+/** By then a call has been sent, and what was sent is not broken off. */
+const RETIRE_MS = 60_000
 const LEDGER_LINGER_MS = 1000
 const LEDGER_BATCH_ROWS_MAX = 1000
 const LEDGER_CLOSE_MS = 10_000
 
+type Closer = () => unknown
+
 /**
  * Joins stores, features, routing and providers into one gateway.
  *
- * @throws GatewayError `storage_unavailable` where the database is away at the start
+ * @throws GatewayError `storage_unavailable` where the database is away at the start; then nothing stays open
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const closers: Closer[] = []
+  try {
+    return await openGateway(options, closers)
+  } catch (error) {
+    await closeAll(closers).catch(() => undefined)
+    throw error
+  }
+}
+
+/** Closes what was opened, the last first, and whatever happens all of it. Rejects with what went wrong first. */
+async function closeAll(closers: Closer[]): Promise<void> {
+  const errors: unknown[] = []
+  for (const close of closers.splice(0).reverse()) {
+    try {
+      await close()
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0) throw errors[0]
+}
+
+/** @param closers takes what closes each thing that was opened */
+async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<Gateway> {
   const { database, clock = systemClock, random = Math.random, logger = SILENT_LOGGER } = options
   const now = () => clock.now()
-  const events = createEvents()
+  const events = createEvents((error) => logger.error({ error }, 'a listener failed'))
   const identityStore = createIdentityStore(database)
   const ledgerStore = createLedgerStore(database)
+  let simulator: { server: Simulator; url: Promise<string> } | undefined
+  closers.push(() => simulator?.server.close())
   const directory = await openDirectory(identityStore, (error) =>
     logger.error({ error }, 'keys could not be reloaded'),
   )
+  closers.push(directory.close)
   const adminKey = await openAdminKey(identityStore, options.config.server.adminKey?.reveal())
   const organizations = createOrganizations(identityStore, directory.ring, now)
   const catalogue = createCatalogue(now)
   const tokens = createTokenCounter()
   const providerHealth = new HealthBook()
-  const underWay = countUnderWay()
   const partitions = await keepPartitions(ledgerStore, now, (error) =>
     logger.error({ error }, 'partitions of the ledger could not be made'),
   )
+  closers.push(partitions.close)
   const journal = options.journal ?? createMemoryJournal()
   const drainer = createDrainer({
     journal,
@@ -149,6 +184,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     onError: (error, waitingRows) =>
       logger.error({ error, waitingRows }, 'the ledger could not be written, trying again'),
     onRefused: (row, error) => logger.error({ error, row }, 'a row of the ledger cannot be stored'),
+  })
+  closers.push(async () => {
+    await drainer.close()
+    const rows = journal.waitingRows
+    if (rows > 0) logger.warn({ rows }, 'rows stay in the journal: the ledger did not take them in time')
   })
   const statements = createStatements({
     store: createStatementStore(database),
@@ -166,8 +206,33 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
         'a batch could not be booked; it will be when it is seen again',
       ),
   })
-  let simulator: { server: Simulator; url: Promise<string> } | undefined
+  /** Those whose calls may not be over: the one in force, and earlier ones. */
+  const planes = new Set<Plane>()
   let plane = await buildPlane(options.config, new Map())
+  planes.add(plane)
+  const allIdle = (timeoutMs: number) =>
+    Promise.all([...planes].map(({ underWay }) => underWay.idle(timeoutMs)))
+  closers.push(
+    async () => {
+      const providers = new Set([...planes].flatMap((each) => [...each.providers.values()]))
+      await Promise.all([...providers].map((provider) => provider.destroy()))
+      await allIdle(BROKEN_OFF_MS)
+    },
+    settlements.close,
+    // A connection that is gone may have a call whose last words are still to be booked.
+    () => allIdle(UNDER_WAY_CLOSE_MS),
+  )
+  let configuring: Promise<void> = Promise.resolve()
+  let retired: Promise<unknown> = Promise.resolve()
+
+  /** Closes what a configuration leaves behind, once the calls that keep it, or an earlier one, are over. */
+  function retire(before: Plane): void {
+    const left = [...before.providers].filter(([name, provider]) => plane.providers.get(name) !== provider)
+    retired = Promise.all([retired, before.underWay.idle(RETIRE_MS)]).then(async () => {
+      for (const [, provider] of left) await provider.close().catch(() => undefined)
+      planes.delete(before)
+    })
+  }
 
   async function buildPlane(config: Config, earlier: ReadonlyMap<string, Provider>): Promise<Plane> {
     const settings = await withSimulator(config.providers, simulatorUrl)
@@ -222,7 +287,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       createSwitchStage(config.server.enabled),
       createRouteStage({ resolver, isModelAllowed, requireModel }),
     ]
-    return { config, providers, stages, call, models }
+    return { config, providers, stages, call, models, underWay: countUnderWay() }
   }
 
   /** The simulator is started when a configuration first leads to it. */
@@ -268,7 +333,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     async run(exchange) {
       requireRoom(journal)
       events.emit('request', exchange)
-      const { stages, call } = plane
+      const { stages, call, underWay } = plane
       const running = run(exchange, stages, call, {
         clock,
         onSettleError: (stage, error) =>
@@ -302,32 +367,18 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
         message,
       )
     },
-    async configure(config) {
-      const before = plane
-      plane = await buildPlane(config, before.providers)
-      for (const [name, provider] of before.providers) {
-        // Pools close once the calls that still use them are over.
-        if (plane.providers.get(name) !== provider) void provider.close().catch(() => undefined)
-      }
+    configure(config) {
+      // One after the other: each builds on the providers of the one before.
+      const configured = configuring.then(async () => {
+        const before = plane
+        plane = await buildPlane(config, before.providers)
+        planes.add(plane)
+        retire(before)
+      })
+      configuring = configured.catch(() => undefined)
+      return configured
     },
-    async close() {
-      partitions.close()
-      // A connection that is gone may have a call whose last words are still to be booked.
-      await underWay.idle(UNDER_WAY_CLOSE_MS)
-      try {
-        await settlements.close()
-        await drainer.close()
-        if (journal.waitingRows > 0)
-          logger.warn(
-            { rows: journal.waitingRows },
-            'rows stay in the journal: the ledger did not take them in time',
-          )
-      } finally {
-        await directory.close()
-        for (const provider of plane.providers.values()) await provider.close()
-        await simulator?.server.close()
-      }
-    },
+    close: () => closeAll(closers),
   }
 }
 

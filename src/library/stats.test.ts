@@ -18,7 +18,7 @@ function row(changes: Partial<LedgerRow>): LedgerRow {
 }
 
 function after(...calls: readonly (readonly LedgerRow[])[]) {
-  const events = createEvents()
+  const events = createEvents(() => undefined)
   const getStats = collectStats(events)
   for (const rows of calls) {
     events.emit(

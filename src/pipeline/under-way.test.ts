@@ -13,7 +13,7 @@ describe('countUnderWay()', () => {
     await first.end('completed')
     await first.end('failed')
     expect(underWay.count).toBe(1)
-    const idle = underWay.idle(60_000)
+    const idle = Promise.all([underWay.idle(60_000), underWay.idle(60_000)])
     await second.end('completed')
     await idle
     expect(underWay.count).toBe(0)

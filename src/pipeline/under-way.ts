@@ -11,11 +11,11 @@ export interface UnderWay {
 
 export function countUnderWay(): UnderWay {
   let count = 0
-  let wake: (() => void) | undefined
+  const waiting = new Set<() => void>()
 
   function leave(): void {
     count--
-    if (count === 0) wake?.()
+    if (count === 0) for (const wake of waiting) wake()
   }
 
   return {
@@ -46,11 +46,13 @@ export function countUnderWay(): UnderWay {
     idle(timeoutMs) {
       if (count === 0) return Promise.resolve()
       return new Promise((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs)
-        wake = () => {
+        const wake = () => {
           clearTimeout(timer)
+          waiting.delete(wake)
           resolve()
         }
+        const timer = setTimeout(wake, timeoutMs)
+        waiting.add(wake)
       })
     },
   }
