@@ -298,6 +298,20 @@ export function testHolds(bench: () => Bench): void {
       for (const id of ids) await here.counters.release(here.organizationId, id)
     })
 
+    it('abandoned() finds what was taken after it found nothing', async () => {
+      const here = bench()
+      for (const holdId of ['first', 'second']) {
+        await take(here, `${holdId} done`, [], amounts(1))
+        await here.counters.settle(here.organizationId, `${holdId} done`, amounts(1))
+        here.target.time.nowMs += LEASE_MS + FOUND_MS
+        expect(await abandoned(here)).toEqual([])
+        await take(here, holdId, [], amounts(1))
+        here.target.time.nowMs += LEASE_MS + FOUND_MS
+        expect(await abandoned(here)).toMatchObject([{ holdId }])
+        await here.counters.release(here.organizationId, holdId)
+      }
+    })
+
     it('abandoned() finds holds whose shorter leases were taken later', async () => {
       const here = bench()
       const { counters, organizationId } = here
@@ -309,15 +323,15 @@ export function testHolds(bench: () => Bench): void {
       ] as const) {
         await counters.take({ organizationId, holdId, meters, amounts: amounts(1), leaseMs })
       }
-      const found: string[] = []
-      for (const ms of [2000, 7000, 3_600_000]) {
+      for (const [ms, holdId] of [
+        [2000, 'short'],
+        [7000, 'middle'],
+        [3_600_000, 'long'],
+      ] as const) {
         here.target.time.nowMs += ms
-        for (const { holdId } of await abandoned(here)) {
-          found.push(holdId)
-          await counters.release(organizationId, holdId)
-        }
+        expect(await abandoned(here)).toMatchObject([{ holdId }])
+        await counters.release(organizationId, holdId)
       }
-      expect(found).toEqual(['short', 'middle', 'long'])
     })
   })
 

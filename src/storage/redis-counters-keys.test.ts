@@ -187,6 +187,34 @@ describe('RedisCounters', () => {
     }
   })
 
+  it('take() sends nothing any more once nobody waits for it', async () => {
+    const sent: string[] = []
+    let answer = (_: string | null) => {}
+    const late = new Proxy(silent, {
+      get(target, name) {
+        if (name === 'set') {
+          return () =>
+            new Promise((resolve) => {
+              answer = resolve
+            })
+        }
+        if (name === 'get') return async () => null
+        if (name in target) return Reflect.get(target, name)
+        return (...args: unknown[]) => {
+          sent.push(`${String(name)} ${args.includes('release') ? 'release' : ''}`.trim())
+          return never()
+        }
+      },
+    }) as unknown as RedisClient
+    const options = { client: late, clock: systemClock, newId: randomUUID, unknown: 'begin' as const }
+    const counters = new RedisCounters({ ...options, commandTimeoutMs: 20 })
+    const request = { organizationId: 'o', holdId: 'h', meters: [], amounts: amounts(1), leaseMs: LEASE_MS }
+    await expect(counters.take(request)).rejects.toMatchObject({ code: 'storage_unavailable' })
+    answer('generation@')
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(sent).toEqual(['evalsha release'])
+  })
+
   it('counts nothing any more once it is closed', async () => {
     const counters = open(1000)
     await counters.close()

@@ -37,7 +37,7 @@ export interface RedisLeaseIndexOptions {
 export class RedisLeaseIndex {
   private readonly options: RedisLeaseIndexOptions
   private readonly key: string
-  /** The moment of the entry that we last made for an organization. */
+  /** The moment of the entry that we last made for an organization: until then no later one is needed. */
   private readonly made = new Map<string, number>()
 
   constructor(options: RedisLeaseIndexOptions) {
@@ -45,13 +45,16 @@ export class RedisLeaseIndex {
     this.key = `${options.namespace}:leases`
   }
 
-  /** To be called before a hold is taken; writes at most once per lease and organization, and never waits. */
+  /**
+   * To be called before a hold is taken. Never waits, and where leases are of one length and longer than the margin it
+   * writes once per lease and organization.
+   */
   expect(organizationId: string, leaseMs: number): void {
     const nowMs = this.options.serverNow()
-    const made = this.made.get(organizationId)
-    if (made !== undefined && made > nowMs + MARGIN_MS) return
-    if (this.made.size >= REMEMBERED_MAX) this.made.clear()
     const atMs = toSecond(nowMs + leaseMs)
+    const made = this.made.get(organizationId)
+    if (made !== undefined && made > nowMs + MARGIN_MS && made <= atMs) return
+    if (this.made.size >= REMEMBERED_MAX) this.made.clear()
     this.made.set(organizationId, atMs)
     this.enter(organizationId, atMs).catch(() => {
       // The hold that was sent right after it has the same fate, or is found with the next entry.
