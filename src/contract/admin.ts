@@ -2,9 +2,12 @@ import { z } from 'zod'
 
 /** Shapes of the control API: one schema gives the types, the checks and the documentation. */
 
+// PostgreSQL's text cannot hold it, so nothing that is stored has it either.
+const text = z.string().refine((value) => !value.includes('\0'), 'must not hold a zero character')
+
 export const isoTime = z.iso.datetime({ offset: true }).describe('ISO 8601, UTC')
 
-export const pageQuery = z.object({
+export const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(50),
   cursor: z.string().optional().describe('`nextCursor` of the page before'),
 })
@@ -13,7 +16,7 @@ export function pageOf<Row extends z.ZodType>(row: Row) {
   return z.object({ data: z.array(row), nextCursor: z.string().nullable() })
 }
 
-export const idParams = z.object({ id: z.string().min(1) })
+export const idParams = z.object({ id: text.min(1) })
 
 export const organization = z.object({
   id: z.string(),
@@ -82,10 +85,10 @@ export const rotation = z.strictObject({
     .describe('how long the old key stays valid'),
 })
 
-export const usageQuery = z.object({
+export const usageQuery = z.strictObject({
   from: isoTime.optional().describe('inclusive; default: the start of this month'),
   to: isoTime.optional().describe('exclusive; default: now'),
-  organizationId: z.string().optional(),
+  organizationId: text.optional(),
   groupBy: z
     .string()
     .optional()
@@ -112,15 +115,15 @@ export const usageRow = z
   .catchall(z.string().nullable().or(z.number()))
 
 export const requestQuery = pageQuery.extend({
-  organizationId: z.string().optional(),
-  keyId: z.string().optional(),
-  user: z.string().optional(),
-  session: z.string().optional(),
-  provider: z.string().optional(),
-  model: z.string().optional(),
-  operation: z.string().optional(),
+  organizationId: text.optional(),
+  keyId: text.optional(),
+  user: text.optional(),
+  session: text.optional(),
+  provider: text.optional(),
+  model: text.optional(),
+  operation: text.optional(),
   status: z.coerce.number().int().optional(),
-  errorCode: z.string().optional(),
+  errorCode: text.optional(),
   from: isoTime.optional(),
   to: isoTime.optional(),
 })

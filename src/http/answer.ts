@@ -141,6 +141,7 @@ export function createAnswerer(gateway: Gateway, heartbeats: Heartbeats): Answer
           encoder: encoderOf,
           hideUsage: incoming.format === 'chat' && !asksForUsage(incoming.json),
           pulse,
+          signal: exchange.signal,
         })
       },
       /** Ends a stream that has begun with an error event of its format. */
@@ -172,7 +173,7 @@ export function createAnswerer(gateway: Gateway, heartbeats: Heartbeats): Answer
       for await (const chunk of body) {
         if (response.destroyed) return callerLeft()
         if (!response.headersSent) response.writeHead(reply.status, headers)
-        if (!response.write(chunk)) await drained(response)
+        if (!response.write(chunk)) await drained(response, exchange.signal)
       }
       if (response.destroyed) return callerLeft()
       if (!response.headersSent) response.writeHead(reply.status, headers)

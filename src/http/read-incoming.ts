@@ -115,10 +115,13 @@ const KEY_HEADERS = ['x-api-key', 'x-goog-api-key', 'api-key']
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
 
 /** Headers that belong to the format itself; `x-sim` steers the simulator and means nothing to anybody else. */
+// W3C Trace Context: a call stays part of its caller's trace.
+const PASSED = new Set(['openai-beta', 'x-sim', 'traceparent', 'tracestate'])
+
 function readPassHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, string>> {
   let passed: Record<string, string> | undefined
   for (const name in headers) {
-    if (!name.startsWith('anthropic-') && name !== 'openai-beta' && name !== 'x-sim') continue
+    if (!name.startsWith('anthropic-') && !PASSED.has(name)) continue
     const value = headers[name]
     if (typeof value !== 'string') continue
     passed ??= {}

@@ -55,6 +55,7 @@ function start(reply: ChatStream, response: FakeResponse, changes: Partial<Strea
     encoder: () => ({ encode: (event) => `<${event.type}>` }),
     hideUsage: false,
     pulse: { beat: () => void beats++, stop: () => undefined },
+    signal: new AbortController().signal,
     ...changes,
   })
   return { sending, beats: () => beats }

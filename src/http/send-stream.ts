@@ -18,6 +18,8 @@ export interface StreamOptions {
   /** Leave out frames that only report usage: the caller did not ask for them. */
   readonly hideUsage: boolean
   readonly pulse: Pulse
+  /** Of the call: it has to end also while its reader takes nothing. */
+  readonly signal: AbortSignal
 }
 
 /**
@@ -26,7 +28,7 @@ export interface StreamOptions {
  * @returns why it broke, or `undefined` for a complete one: a caller who leaves with its end in hand has all of it
  */
 export async function sendStream(options: StreamOptions): Promise<GatewayError | undefined> {
-  const { reply, response, pulse } = options
+  const { reply, response, pulse, signal } = options
   let failure: GatewayError | undefined
   let isOver = false
   for await (const frames of reply.events) {
@@ -40,10 +42,11 @@ export async function sendStream(options: StreamOptions): Promise<GatewayError |
     const { bytes, writable } = writeFrames(options, frames)
     // What was left out breaks no silence: a provider's ping that this format cannot pass on.
     if (bytes > 0) pulse.beat()
-    if (!writable) await drained(response)
+    if (!writable) await drained(response, signal)
   }
   if (response.destroyed) {
     if (isOver) return failure
+    if (signal.aborted && signal.reason instanceof GatewayError) return signal.reason
     return new GatewayError('client_closed', { message: 'The caller left before the reply was complete.' })
   }
   options.writeHead()
@@ -93,17 +96,23 @@ function hasEnd({ events }: ReplyFrame): boolean {
   return events.some(({ type }) => type === 'reply-end')
 }
 
-/** @returns once the caller has read what was written, or is gone */
-export async function drained(response: ServerResponse): Promise<void> {
-  const abort = new AbortController()
+// A reader that takes nothing for this long is as good as gone, and its call has to be settled.
+const PATIENCE_MS = 300_000
+
+/**
+ * @returns once the caller has read what was written, or is gone. One that takes too long is let go: its connection is
+ *   closed, as it is when the call's own time is up
+ */
+export async function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
+  const settled = new AbortController()
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)])
+  const options = { signal: AbortSignal.any([patience, settled.signal]) }
   try {
-    await Promise.race([
-      once(response, 'drain', { signal: abort.signal }),
-      once(response, 'close', { signal: abort.signal }),
-    ])
+    await Promise.race([once(response, 'drain', options), once(response, 'close', options)])
   } catch {
-    // The connection broke: the loop sees `destroyed`.
+    // The connection broke, which the writer sees by itself, or patience is at its end.
+    if (patience.aborted) response.destroy()
   } finally {
-    abort.abort()
+    settled.abort()
   }
 }

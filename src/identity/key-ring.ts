@@ -88,20 +88,33 @@ export class KeyRing {
    *   what was sent is ever compared, so the time of the answer says nothing about a key.
    */
   identify(credential: string | undefined, ip: string, nowMs: number): ApiKey {
-    if (credential === undefined || credential === '')
-      throw new GatewayError('invalid_api_key', { message: REFUSED })
-    const found = this.byHash.get(hashKey(credential))
-    if (found === undefined) throw new GatewayError('invalid_api_key', { message: REFUSED })
-    const detail = { keyId: found.key.id }
-    if (nowMs >= found.revokedAtMs) throw new GatewayError('key_revoked', { message: REFUSED, detail })
-    if (nowMs >= found.expiresAtMs) throw new GatewayError('key_expired', { message: REFUSED, detail })
-    if (found.addresses !== undefined && !isAllowed(found.addresses, ip)) {
-      throw new GatewayError('ip_not_allowed', {
-        message: 'This key may not be used from this address.',
-        detail: { ...detail, ip },
-      })
-    }
+    const found = this.find(credential)
+    requireOpen(found, ip, nowMs)
     return found.key
+  }
+
+  /**
+   * @returns whose key it is, also where it opens nothing any more: what it was used for is booked on its owner
+   * @throws GatewayError `invalid_api_key`
+   */
+  find(credential: string | undefined): RingKey {
+    const found =
+      credential === undefined || credential === '' ? undefined : this.byHash.get(hashKey(credential))
+    if (found === undefined) throw new GatewayError('invalid_api_key', { message: REFUSED })
+    return found
+  }
+}
+
+/** @throws GatewayError `key_expired`, `key_revoked` or `ip_not_allowed` */
+export function requireOpen(found: RingKey, ip: string, nowMs: number): void {
+  const detail = { keyId: found.key.id }
+  if (nowMs >= found.revokedAtMs) throw new GatewayError('key_revoked', { message: REFUSED, detail })
+  if (nowMs >= found.expiresAtMs) throw new GatewayError('key_expired', { message: REFUSED, detail })
+  if (found.addresses !== undefined && !isAllowed(found.addresses, ip)) {
+    throw new GatewayError('ip_not_allowed', {
+      message: 'This key may not be used from this address.',
+      detail: { ...detail, ip },
+    })
   }
 }
 

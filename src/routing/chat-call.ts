@@ -99,7 +99,7 @@ function toWire(context: CallContext, exchange: Exchange, provider: Provider, mo
   return {
     path: provider.basePath + request.path,
     body: JSON.stringify(request.body),
-    headers: withSimulation(request.headers, incoming.passHeaders),
+    headers: withAlong(request.headers, incoming.passHeaders),
     dialect,
     format: dialect.format,
     native: false,
@@ -111,13 +111,19 @@ function requestFor(incoming: Incoming, dialect: Dialect): ChatRequest {
   return incoming.format === dialect.format ? incoming.chat() : incoming.translatable()
 }
 
-/** The header that steers the simulator belongs to no format, so it goes along when the others do not. */
-function withSimulation(
+// Headers that belong to no format go along when the others do not: what steers the simulator, and the trace.
+const ALONG = ['x-sim', 'traceparent', 'tracestate']
+
+function withAlong(
   headers: Readonly<Record<string, string>> | undefined,
   passed: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> | undefined {
-  const simulation = passed['x-sim']
-  return simulation === undefined ? headers : { ...headers, 'x-sim': simulation }
+  let all = headers
+  for (const name of ALONG) {
+    const value = passed[name]
+    if (value !== undefined) all = { ...all, [name]: value }
+  }
+  return all
 }
 
 function isChatFormat(format: string): format is ChatFormatName {

@@ -48,7 +48,7 @@ const BYTES_MAX = 1024 ** 3
 const SEGMENT_BYTES_MAX = 16 * 1024 ** 2
 /** A full journal has to get room by drained segments, so there must be several. */
 const SEGMENTS_MIN = 4
-/** With the write itself a row is durable after 10 ms at most, and a disk has about 100 writes a second to do. */
+/** With the write itself a row is durable after 10 ms at most, and a disk has some 130 writes a second to do. */
 const GAP_MS = 8
 const COMMIT_ROWS_MAX = 1000
 const WINDOW_ROWS_MAX = 4000
