@@ -177,6 +177,13 @@ describe('createLedgerStage()', () => {
     }
   })
 
+  it('says of a refusal that was passed on what the caller saw', async () => {
+    const error = new GatewayError('upstream_rejected', { message: 'no such file' })
+    const exchange = makeExchange({ caller: CALLER, attempts: [makeAttempt(1, { status: 404 })] })
+    const { rows } = await settle(exchange, { kind: 'failed', status: 404, error, endedMs: 100 })
+    expect(rows[0]).toMatchObject({ status: 404, errorCode: 'upstream_rejected' })
+  })
+
   it('completes each attempt before its row is made', async () => {
     const exchange = makeExchange({ caller: CALLER, attempts: [makeAttempt(1), makeAttempt(2)] })
     const { rows } = await settle(exchange, DONE, {

@@ -93,7 +93,8 @@ function toRow(
   }
 }
 
-/** A stream that broke had said 200 before; the books say what became of it. */
-function finalStatus(outcome: Outcome): number {
-  return outcome.kind === 'completed' ? outcome.status : (outcome.error?.spec.status ?? outcome.status)
+/** What the caller saw; but a stream that broke, or was left, had said 200 before, and the books say what became of it. */
+function finalStatus({ kind, status, error }: Outcome): number {
+  const isTold = kind === 'completed' || (kind === 'failed' && status >= 400)
+  return isTold ? status : (error?.spec.status ?? status)
 }
