@@ -22,13 +22,17 @@ describe('toChatRequest()', () => {
       topP: 0,
       stop: [],
       seed: 0,
-      user: 'ann',
     }
     const request = toChatRequest({ model: 'm', messages: 'Hi', ...settings }, true)
     expect(request).toMatchObject({ ...settings, stream: true })
     expect(
       Object.keys(toChatRequest({ model: 'm', messages: [], temperature: undefined } as never, true)),
     ).not.toContain('temperature')
+  })
+
+  it('tells the provider nothing of whom a call is booked on', () => {
+    expect(toChatRequest({ model: 'm', messages: 'Hi', user: 'ann' }, false)).not.toHaveProperty('user')
+    expect(toEmbeddingRequest({ model: 'm', input: 'Hi', user: 'ann' })).not.toHaveProperty('user')
   })
 
   it('leaves the caller’s own list of messages alone', () => {
