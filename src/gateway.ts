@@ -31,6 +31,7 @@ import { KINDS } from './providers/kinds.ts'
 import { listModels, type ModelList } from './providers/model-list.ts'
 import type { Provider } from './providers/provider-set.ts'
 import { buildProviders, withSimulator } from './providers/provider-table.ts'
+import { createReferenceStage } from './resources/reference-stage.ts'
 import { createResourceCall } from './resources/resource-call.ts'
 import { createSettlements } from './resources/settlements.ts'
 import { createCall } from './routing/call.ts'
@@ -285,6 +286,7 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
       createLedgerStage({ clock, account: accountant.account, record: drainer.record, onSettled }),
       createIdentifyStage(directory.ring, clock),
       createSwitchStage(config.server.enabled),
+      createReferenceStage({ store: resourceStore, isShared: () => directory.ring.isShared }),
       createRouteStage({ resolver, isModelAllowed, requireModel }),
     ]
     return { config, providers, stages, call, models, underWay: countUnderWay() }

@@ -202,7 +202,12 @@ describe('usage and requests', () => {
         { number: 1, provider: 'openai', model: 'gpt-4o-mini', status: 200, reason: 'named by the caller' },
       ],
     })
-    expect(body.stages.map((stage: { name: string }) => stage.name)).toEqual(['identify', 'switch', 'route'])
+    expect(body.stages.map((stage: { name: string }) => stage.name)).toEqual([
+      'identify',
+      'switch',
+      'references',
+      'route',
+    ])
     expect(body.costUsd).toBe(first.headers.get('x-gatehouse-cost-usd'))
     expect(body.waterfall.attempts[0].upstreamRequestId).toBeTruthy()
 

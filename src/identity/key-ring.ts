@@ -28,11 +28,18 @@ export interface Reload {
 export class KeyRing {
   private readonly byHash = new Map<string, RingKey>()
   private readonly hashById = new Map<string, string>()
+  /** Everyone who ever had a key here; never fewer than there are. */
+  private readonly organizations = new Set<string>()
   /** Ids of the keys put since a reload began, while one is under way. */
   private changed: Set<string> | undefined
 
   get size(): number {
     return this.byHash.size
+  }
+
+  /** Whether more than one organization is served. */
+  get isShared(): boolean {
+    return this.organizations.size > 1
   }
 
   put(key: ApiKey): void {
@@ -44,6 +51,7 @@ export class KeyRing {
     const earlier = this.hashById.get(key.id)
     if (earlier !== undefined && earlier !== key.hash) this.byHash.delete(earlier)
     this.hashById.set(key.id, key.hash)
+    this.organizations.add(key.organizationId)
     this.byHash.set(key.hash, {
       key,
       expiresAtMs: key.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY,
