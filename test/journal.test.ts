@@ -1,17 +1,22 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createDrainer } from '../src/ledger/journal-drainer.ts'
+import type { Journal } from '../src/ledger/ports.ts'
 import type { Database } from '../src/storage/database.ts'
 import { openFileJournal } from '../src/storage/file-journal.ts'
 import { createLedgerStore } from '../src/storage/ledger-store.ts'
 import { openDatabase } from '../src/storage/open-database.ts'
+import { openRedis, untilReady } from '../src/storage/redis-connection.ts'
+import { openRedisJournal } from '../src/storage/redis-journal.ts'
 import { SILENT } from '../src/storage/storage-logger.ts'
-import { createDatabase, createDataDirectory, NO_POSTGRES } from './support/services.ts'
+import { startCommand } from './support/command.ts'
+import { createDatabase, createDataDirectory, NO_POSTGRES, NO_REDIS, redisUrl } from './support/services.ts'
 
 const WRITER = fileURLToPath(new URL('./support/journal-writer.ts', import.meta.url))
 const ROUNDS = 20
@@ -51,8 +56,7 @@ async function killOne(round: number, directory: string, database: string): Prom
 }
 
 /** Brings to the ledger what the last process left. */
-async function drainRest(directory: string, database: Database): Promise<void> {
-  const journal = await openFileJournal({ directory, logger: SILENT })
+async function drainRest(journal: Journal, database: Database): Promise<void> {
   const fail = (error: unknown) => {
     throw error
   }
@@ -61,49 +65,70 @@ async function drainRest(directory: string, database: Database): Promise<void> {
     store: createLedgerStore(database),
     batchRowsMax: 500,
     lingerMs: 1,
+    pollMs: 1,
     closeMs: 10_000,
     onError: fail,
     onRefused: fail,
   })
-  await drainer.flush()
+  await vi.waitFor(() => expect(journal.waitingRows).toBe(0), { timeout: 10_000 })
   await drainer.close()
   await journal.close()
-  expect(journal.waitingRows).toBe(0)
+}
+
+async function embedded() {
+  const { folder, remove } = await createDataDirectory()
+  undo.push(remove)
+  return { address: folder, options: { dataDir: folder } }
+}
+
+async function postgres() {
+  const database = await createDatabase()
+  if (database === undefined) return undefined
+  undo.push(database.drop)
+  return { address: database.url, options: { url: database.url } }
+}
+
+async function files() {
+  const directory = mkdtempSync(join(tmpdir(), 'gatehouse-journal-'))
+  undo.push(() => rmSync(directory, { recursive: true, force: true }))
+  return { address: directory, open: () => openFileJournal({ directory, logger: SILENT }) }
+}
+
+async function redis() {
+  const url = await redisUrl()
+  if (url === undefined) return undefined
+  const namespace = `journal-${randomUUID()}`
+  const client = openRedis({ url, commandTimeoutMs: 5000, onError: () => undefined })
+  await untilReady(client, 5000)
+  undo.push(async () => {
+    await client.del(`{${namespace}}:rows`, `{${namespace}}:facts`)
+    client.disconnect()
+  })
+  return {
+    address: `${url}#${namespace}`,
+    open: () => openRedisJournal({ client, logger: SILENT, namespace, takeoverMs: 1 }),
+  }
 }
 
 const TARGETS = [
-  {
-    name: 'embedded database',
-    async create() {
-      const { folder, remove } = await createDataDirectory()
-      undo.push(remove)
-      return { address: folder, options: { dataDir: folder } }
-    },
-  },
-  {
-    name: 'PostgreSQL',
-    async create() {
-      const database = await createDatabase()
-      if (database === undefined) return undefined
-      undo.push(database.drop)
-      return { address: database.url, options: { url: database.url } }
-    },
-  },
+  { name: 'a journal of files and the embedded database', createJournal: files, createLedger: embedded },
+  { name: 'a journal of files and PostgreSQL', createJournal: files, createLedger: postgres },
+  { name: 'a journal in Redis and PostgreSQL', createJournal: redis, createLedger: postgres },
 ]
 
-describe.each(TARGETS)('a process that is killed under load, $name', ({ create }) => {
+describe.each(TARGETS)('a process that is killed under load, with $name', (target) => {
   it(`leaves every confirmed row to the ledger exactly once, ${ROUNDS} times in a row`, async (test) => {
-    const target = await create()
-    if (target === undefined) return test.skip(NO_POSTGRES)
-    const directory = mkdtempSync(join(tmpdir(), 'gatehouse-journal-'))
-    undo.push(() => rmSync(directory, { recursive: true, force: true }))
+    const ledger = await target.createLedger()
+    if (ledger === undefined) return test.skip(NO_POSTGRES)
+    const place = await target.createJournal()
+    if (place === undefined) return test.skip(NO_REDIS)
     const confirmed: string[] = []
     for (let round = 0; round < ROUNDS; round++) {
-      confirmed.push(...(await killOne(round, directory, target.address)))
+      confirmed.push(...(await killOne(round, place.address, ledger.address)))
     }
-    const database = await openDatabase(target.options)
+    const database = await openDatabase(ledger.options)
     undo.push(() => database.close())
-    await drainRest(directory, database)
+    await drainRest(await place.open(), database)
 
     const { rows } = await database.query<{ id: string }>('SELECT id FROM ledger')
     const ids = new Set(rows.map(({ id }) => id))
@@ -116,4 +141,62 @@ describe.each(TARGETS)('a process that is killed under load, $name', ({ create }
     )
     expect(sums[0]?.requests).toBe(rows.length)
   }, 240_000)
+})
+
+const CALLS = 20
+
+/** @returns ids of the calls of the ledger, as the control API tells them */
+async function bookedCalls(url: string, admin: string): Promise<string[]> {
+  const response = await fetch(`${url}/api/v1/requests?limit=200`, {
+    headers: { authorization: `Bearer ${admin}` },
+  })
+  const { data } = (await response.json()) as { data: { id: string }[] }
+  return data.map(({ id }) => id)
+}
+
+describe('a gateway that is killed', () => {
+  it('has every call in its books at the next start that was in its journal', async () => {
+    const home = mkdtempSync(join(tmpdir(), 'gatehouse-home-'))
+    undo.push(() => rmSync(home, { recursive: true, force: true }))
+    const serve = async () => {
+      const command = startCommand(['serve', '--port', '0'], { cwd: home })
+      undo.push(async () => {
+        command.process.kill('SIGKILL')
+        await command.ended
+      })
+      const [, url = ''] = await command.waitFor(/Gateway +(http:\S+)\/v1/)
+      return { command, url }
+    }
+    const first = await serve()
+    const [, key = ''] = await first.command.waitFor(/First key +(gh-\S+)/)
+    const [, admin = ''] = await first.command.waitFor(/Admin key +(gha-\S+)/)
+    const calls = Array.from({ length: CALLS }, async () => {
+      const response = await fetch(`${first.url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'sim/echo', messages: [{ role: 'user', content: 'one two' }] }),
+      })
+      await response.arrayBuffer()
+      return response.headers.get('x-request-id') ?? ''
+    })
+    const ids = await Promise.all(calls)
+    const folder = join(home, 'data', 'journal')
+    const journaled = () =>
+      readdirSync(folder)
+        .filter((name) => name.endsWith('.journal'))
+        .map((name) => readFileSync(join(folder, name), 'latin1'))
+        .join('')
+    // Within 10 ms, and so long before the ledger has them.
+    await vi.waitFor(() => expect(ids.filter((id) => !journaled().includes(id))).toEqual([]), {
+      interval: 1,
+      timeout: 5000,
+    })
+    first.command.process.kill('SIGKILL')
+    await first.command.ended
+
+    const second = await serve()
+    expect((await bookedCalls(second.url, admin)).toSorted()).toEqual(ids.toSorted())
+    second.command.process.kill('SIGTERM')
+    expect(await second.command.ended).toBe(0)
+  }, 60_000)
 })
