@@ -176,6 +176,7 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
   )
   closers.push(partitions.close)
   const journal = options.journal ?? createMemoryJournal()
+  if (options.journal === undefined) closers.push(journal.close)
   const drainer = createDrainer({
     journal,
     store: ledgerStore,
@@ -189,7 +190,8 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
   closers.push(async () => {
     await drainer.close()
     const rows = journal.waitingRows
-    if (rows > 0) logger.warn({ rows }, 'rows stay in the journal: the ledger did not take them in time')
+    if (rows > 0)
+      logger.warn({ rows }, 'the ledger did not take these rows in time: they are left to the journal')
   })
   const statements = createStatements({
     store: createStatementStore(database),
