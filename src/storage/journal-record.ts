@@ -15,7 +15,7 @@ const LENGTH_AT = 8
 const NUMBER_AT = 12
 export const RECORD_HEADER_BYTES = 20
 /** Rows have a thousand bytes; a length above this one is damage. */
-export const RECORD_TEXT_BYTES_MAX = 16 * 1024 * 1024
+const RECORD_TEXT_BYTES_MAX = 16 * 1024 * 1024
 /** A UTF-16 unit takes at most three bytes in UTF-8. */
 const UTF8_FACTOR = 3
 const FIRST_BYTES = 64 * 1024
