@@ -114,10 +114,11 @@ const KEY_HEADERS = ['x-api-key', 'x-goog-api-key', 'api-key']
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
 
-/** Headers that belong to the format itself; `x-sim` steers the simulator and means nothing to anybody else. */
-// W3C Trace Context: a call stays part of its caller's trace.
+// Beside `anthropic-*`: `x-sim` steers the simulator and means nothing to anybody else; W3C Trace Context keeps a call
+// part of its caller's trace.
 const PASSED = new Set(['openai-beta', 'x-sim', 'traceparent', 'tracestate'])
 
+/** @returns the headers that are passed on to a provider of the same format */
 function readPassHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, string>> {
   let passed: Record<string, string> | undefined
   for (const name in headers) {
