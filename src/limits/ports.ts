@@ -1,3 +1,5 @@
+import type { Budget, Limits, Policy, Subject } from './policy.ts'
+
 /**
  * What limits and budgets need of shared memory. Two implementations: in this process, and Redis (one script for all
  * meters of an organization). One conformance suite runs on both.
@@ -59,6 +61,8 @@ export interface TakeRequest {
   readonly amounts: Amounts
   /** At least 1. After this long without a word the hold counts as abandoned; see `abandoned`. */
   readonly leaseMs: number
+  /** Kept with the hold, for whoever has to settle it when its process is dead: at most 4 kB of any text. */
+  readonly note?: string | undefined
 }
 
 export type TakeResult =
@@ -82,6 +86,7 @@ export interface Hold {
   readonly meterIds: readonly string[]
   readonly takenAtMs: number
   readonly leaseEndsMs: number
+  readonly note: string | undefined
 }
 
 /** What a meter has come to according to the books. */
@@ -149,6 +154,11 @@ export interface Counters {
    */
   assign(organizationId: string, meter: Meter, used: number): Promise<void> | void
   /**
+   * Adds to the used amount of a meter, or takes from it, down to 0: what was spent without a hold, or counted wrongly.
+   * Never refuses; in the window that is open or, of a period, in the one that is named.
+   */
+  adjust(organizationId: string, meter: Meter, delta: number): Promise<void> | void
+  /**
    * Holds whose lease ended, at most `max` and at the latest a second after: whoever asks has to settle each. Each is
    * handed to one asker; who has not ended it within ten seconds leaves it to the next.
    */
@@ -180,4 +190,45 @@ export interface Counters {
    */
   rebuild(organizationId: string, generation: string, used: readonly MeterUse[]): Promise<boolean> | boolean
   close(): Promise<void>
+}
+
+/** What is set on whom. Implemented in `storage/`; every change is heard by all replicas, also one made by hand. */
+export interface PolicyStore {
+  /** @throws GatewayError `storage_unavailable`, as all of these */
+  find(organizationId: string, subject: Subject): Promise<Policy | undefined>
+  /** Of one organization, wide scopes first. */
+  list(organizationId: string): Promise<Policy[]>
+  /** What is left out keeps its value, at first that of `NO_LIMITS`. */
+  putLimits(organizationId: string, subject: Subject, change: Partial<Limits>): Promise<Policy>
+  /** What is left out keeps its value, at first that of `NO_BUDGET`. */
+  putBudget(organizationId: string, subject: Subject, change: Partial<Budget>): Promise<Policy>
+  /** Every policy there is, in pages, for the memory of the data plane. */
+  load(onPage: (policies: readonly Policy[]) => void): Promise<void>
+  /**
+   * Calls back within a second of any change. A policy without limits and budget was removed. After a lost connection
+   * it calls `onReload`: anything may have changed.
+   *
+   * @returns stops listening
+   */
+  watch(handlers: {
+    readonly onPolicy: (policy: Policy) => void
+    readonly onReload: () => void
+  }): Promise<() => Promise<void>>
+}
+
+/** A stretch of what somebody used. */
+export interface SpentQuery {
+  readonly subject: Subject
+  /** Inclusive, by the moment in which a call came in. */
+  readonly fromMs: number
+  /** Exclusive. */
+  readonly toMs: number
+}
+
+/** What the ledger says. */
+export interface SpentStore {
+  /** @returns sums for each query, in their order. @throws GatewayError `storage_unavailable` */
+  spent(organizationId: string, queries: readonly SpentQuery[]): Promise<Amounts[]>
+  /** @returns of these calls, those that the ledger has, with the sums of their attempts */
+  settled(requestIds: readonly string[]): Promise<ReadonlyMap<string, Amounts>>
 }
