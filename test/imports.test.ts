@@ -41,7 +41,7 @@ function moduleOf(path: string): string {
 }
 
 const FOUNDATION = ['core', 'contract', 'pipeline']
-const FEATURES = ['identity', 'ledger', 'limits', 'resources']
+const FEATURES = ['alerts', 'identity', 'ledger', 'limits', 'resources']
 /** What stands beside the features, and what each may import besides the foundation. */
 const BESIDE: Readonly<Record<string, readonly string[]>> = {
   providers: [],
