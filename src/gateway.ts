@@ -20,6 +20,9 @@ import type { Journal, LedgerRow, LedgerStore } from './ledger/ports.ts'
 import { createPriceBook } from './ledger/prices.ts'
 import { createStatements, type Statements } from './ledger/statements/statements.ts'
 import { createTokenCounter } from './ledger/token-counter.ts'
+import { MemoryCounters } from './limits/memory-counters.ts'
+import type { PolicyRemoval } from './limits/policy-removal.ts'
+import type { Counters, PolicyStore, SpentStore } from './limits/ports.ts'
 import type { Caller, Exchange, Incoming } from './pipeline/exchange.ts'
 import { type Call, type Running, run } from './pipeline/run.ts'
 import type { Outcome, Stage } from './pipeline/stage.ts'
@@ -45,7 +48,9 @@ import type { Database } from './storage/database.ts'
 import { createIdentityStore } from './storage/identity-store.ts'
 import { createLedgerStore } from './storage/ledger-store.ts'
 import { createMemoryJournal } from './storage/memory-journal.ts'
+import { createPolicyStore } from './storage/policy-store.ts'
 import { createResourceStore } from './storage/resource-store.ts'
+import { createSpentStore } from './storage/spent-store.ts'
 import { createStatementStore } from './storage/statement-store.ts'
 import { createEvents, type GatewayEvents } from './telemetry/events.ts'
 import { type HealthReport, type ProviderReport, reportHealth, reportProviders } from './telemetry/health.ts'
@@ -75,6 +80,9 @@ export interface Gateway {
   readonly events: EventEmitter<GatewayEvents>
   readonly identityStore: IdentityStore
   readonly ledgerStore: LedgerStore
+  readonly policyStore: PolicyStore & PolicyRemoval
+  readonly spentStore: SpentStore
+  readonly counters: Counters
   readonly statements: Statements
   readonly organizations: Organizations
   readonly directory: Directory
@@ -160,6 +168,10 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
   const events = createEvents((error) => logger.error({ error }, 'a listener failed'))
   const identityStore = createIdentityStore(database)
   const ledgerStore = createLedgerStore(database)
+  const policyStore = createPolicyStore(database)
+  const spentStore = createSpentStore(database)
+  const counters = new MemoryCounters({ clock, newId: () => uuidV7(clock.now()), unknown: 'begin' })
+  closers.push(() => counters.close())
   let simulator: { server: Simulator; url: Promise<string> } | undefined
   closers.push(() => simulator?.server.close())
   const directory = await openDirectory(identityStore, (error) =>
@@ -317,6 +329,9 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     events,
     identityStore,
     ledgerStore,
+    policyStore,
+    spentStore,
+    counters,
     statements,
     organizations,
     directory,

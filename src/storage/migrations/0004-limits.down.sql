@@ -1,0 +1,10 @@
+DROP INDEX ledger_refused;
+DROP TABLE limits;
+DROP TABLE budgets;
+DROP TABLE policy_changes;
+DROP FUNCTION gatehouse_notify_policies();
+DROP FUNCTION gatehouse_notify_policy();
+DROP FUNCTION gatehouse_announce_policy(text, text, text);
+DROP FUNCTION gatehouse_touch_policy();
+DROP FUNCTION gatehouse_is_rising(double precision[]);
+DROP DOMAIN gatehouse_count;
