@@ -2,6 +2,7 @@ import assert from 'node:assert'
 import type { Amounts, Meter } from './ports.ts'
 
 const METERS_MAX = 256
+const NOTE_BYTES_MAX = 4096
 
 /** Asserts that counting these is exact: integers, not negative, and no meter twice. */
 export function checkAmounts({ requests, tokens, costNanoUsd }: Amounts): void {
@@ -25,6 +26,18 @@ export function checkMeters(meters: readonly Meter[]): void {
 
 export function checkSpan(ms: number, name: string): void {
   assert(Number.isSafeInteger(ms) && ms >= 1, `${name} is a whole number of milliseconds from 1, not ${ms}.`)
+}
+
+export function checkDelta(delta: number): void {
+  assert(Number.isSafeInteger(delta), `delta is a whole number, not ${delta}.`)
+}
+
+/** A note is kept with its hold, so it has to be small. */
+export function checkNote(note: string | undefined): void {
+  assert(
+    note === undefined || Buffer.byteLength(note) <= NOTE_BYTES_MAX,
+    `A note has at most ${NOTE_BYTES_MAX} bytes.`,
+  )
 }
 
 export function checkCount(count: number, name: string): void {

@@ -377,6 +377,150 @@ export function testHolds(bench: () => Bench): void {
     })
   })
 
+  describe('adjust()', () => {
+    it('adjust() adds and takes away, down to 0, and leaves what is held', async () => {
+      const here = bench()
+      const { time } = here.target
+      const { counters, organizationId } = here
+      const month = period('organization/cost_per_month', 'costNanoUsd', 100, time.nowMs, HOUR_MS)
+      await take(here, 'h', [month], amounts(1, 0, 20))
+      await counters.adjust(organizationId, month, 70)
+      expect(await read(here, month)).toEqual([[70, 20]])
+      // It never refuses, and what is over the limit refuses the next.
+      await counters.adjust(organizationId, month, 50)
+      expect(await read(here, month)).toEqual([[120, 20]])
+      await counters.adjust(organizationId, month, -119)
+      await counters.settle(organizationId, 'h', amounts(1, 0, 15))
+      expect(await read(here, month)).toEqual([[16, 0]])
+      await counters.adjust(organizationId, month, -17)
+      expect(await read(here, month)).toEqual([[0, 0]])
+    })
+
+    it('adjust() opens a window only for what is more than nothing', async () => {
+      const here = bench()
+      const { time } = here.target
+      const meter = rolling('key/K/tokens_per_hour', 'tokens', 100, HOUR_MS)
+      await here.counters.adjust(here.organizationId, meter, -5)
+      await here.counters.adjust(here.organizationId, meter, 0)
+      const state = { id: meter.id, limit: 100, used: 0, held: 0, resetsAtMs: null }
+      expect(await here.counters.read(here.organizationId, [meter])).toEqual([state])
+      await here.counters.adjust(here.organizationId, meter, 40)
+      const opened = { ...state, used: 40, resetsAtMs: time.nowMs + HOUR_MS }
+      expect(await here.counters.read(here.organizationId, [meter])).toEqual([opened])
+      time.nowMs += HOUR_MS
+      await here.counters.adjust(here.organizationId, meter, 3)
+      expect(await read(here, meter)).toEqual([[3, 0]])
+    })
+
+    it('adjust() counts in the period that is named, also a former one', async () => {
+      const here = bench()
+      const { time } = here.target
+      const { counters, organizationId } = here
+      const named = (startMs: number) =>
+        period('organization/cost_per_month', 'costNanoUsd', 100, startMs, HOUR_MS)
+      const january = named(time.nowMs)
+      const february = named(time.nowMs + HOUR_MS)
+      await counters.adjust(organizationId, january, 10)
+      time.nowMs += HOUR_MS
+      await counters.adjust(organizationId, february, 20)
+      await counters.adjust(organizationId, january, 1)
+      expect(await read(here, january, february)).toEqual([
+        [11, 0],
+        [20, 0],
+      ])
+    })
+
+    it('adjust() goes by the limit and the length that are named now', async () => {
+      const here = bench()
+      const { counters, organizationId } = here
+      const openedMs = here.target.time.nowMs
+      const meter = rolling('key/K/tokens_per_hour', 'tokens', 100, HOUR_MS)
+      await take(here, 'h', [meter], amounts(1, 10))
+      here.target.time.nowMs += 1
+      await counters.adjust(organizationId, { ...meter, limit: 12, window: { kind: 'rolling', ms: 50 } }, 1)
+      expect(await counters.grow(organizationId, 'h', amounts(0, 2), LEASE_MS)).toMatchObject({
+        granted: false,
+        states: [{ limit: 12, used: 1, held: 10, resetsAtMs: openedMs + 50 }],
+      })
+    })
+
+    it('adjust() with an id counts once on each meter, on whichever replica, for a day', async () => {
+      const here = bench()
+      const { replicas, time } = here.target
+      const { counters, organizationId } = here
+      const meters = [
+        period('organization/cost_per_month', 'costNanoUsd', 100, time.nowMs, 48 * HOUR_MS),
+        period('organization/cost_per_month', 'costNanoUsd', 100, time.nowMs + 48 * HOUR_MS, 48 * HOUR_MS),
+        period('key/K/cost_per_month', 'costNanoUsd', null, time.nowMs, 48 * HOUR_MS),
+      ]
+      const everywhere = async (id: string) => {
+        await Promise.all(
+          meters.flatMap((meter) =>
+            [0, 1, 2, 3].map(async (index) => {
+              const replica = replicas[index % replicas.length] ?? counters
+              await replica.adjust(organizationId, meter, 10, id)
+            }),
+          ),
+        )
+      }
+      await everywhere('a')
+      expect(await read(here, ...meters)).toEqual(meters.map(() => [10, 0]))
+      await everywhere('b')
+      time.nowMs += 24 * HOUR_MS - 1
+      await everywhere('a')
+      expect(await read(here, ...meters)).toEqual(meters.map(() => [20, 0]))
+      time.nowMs += 1
+      await counters.adjust(organizationId, meters[0] as Meter, 10, 'a')
+      expect(await read(here, meters[0] as Meter)).toEqual([[30, 0]])
+      const there = bench()
+      await counters.adjust(there.organizationId, meters[0] as Meter, 10, 'a')
+      expect(await read(there, meters[0] as Meter)).toEqual([[10, 0]])
+    })
+
+    it('adjust() leaves calls under way alone, stops at the largest number, and counts whole ones only', async () => {
+      const here = bench()
+      const { counters, organizationId } = here
+      const calls = concurrency('key/K/concurrent_requests', 2)
+      await take(here, 'h', [calls], amounts(1))
+      await counters.adjust(organizationId, calls, 1)
+      expect(await read(here, calls)).toEqual([[0, 1]])
+      const meter = rolling('key/K/cost_per_day', 'costNanoUsd', null)
+      await counters.adjust(organizationId, meter, Number.MAX_SAFE_INTEGER - 1)
+      await counters.adjust(organizationId, meter, 7)
+      expect(await read(here, meter)).toEqual([[Number.MAX_SAFE_INTEGER, 0]])
+      for (const delta of [0.5, Number.NaN, Number.MAX_SAFE_INTEGER + 1]) {
+        await expect((async () => counters.adjust(organizationId, meter, delta))()).rejects.toThrow()
+      }
+    })
+  })
+
+  describe('notes', () => {
+    it('take() keeps a note of any text with the hold, as it was first taken', async () => {
+      const here = bench()
+      const { counters, organizationId } = here
+      const notes = { none: undefined, empty: '', text: '={"a":"\\"ä😀\n"}', large: 'x'.repeat(4096) }
+      for (const [holdId, note] of Object.entries(notes)) {
+        const request = { organizationId, holdId, meters: [], amounts: amounts(1), leaseMs: LEASE_MS }
+        await counters.take({ ...request, note })
+        await counters.take({ ...request, note: 'another' })
+        await counters.grow(organizationId, holdId, amounts(0, 1), LEASE_MS)
+      }
+      const noted = (holds: readonly Hold[]) =>
+        Object.fromEntries(holds.map(({ holdId, note }) => [holdId, note]))
+      expect(noted(await counters.holds(organizationId))).toEqual(notes)
+      here.target.time.nowMs += LEASE_MS + FOUND_MS
+      expect(noted(await abandoned(here))).toEqual(notes)
+      for (const holdId of Object.keys(notes)) await counters.release(organizationId, holdId)
+    })
+
+    it('take() refuses a note of more than 4 kB', async () => {
+      const { counters, organizationId } = bench()
+      const request = { organizationId, holdId: 'h', meters: [], amounts: amounts(1), leaseMs: LEASE_MS }
+      const note = `${'x'.repeat(4095)}ä`
+      await expect((async () => counters.take({ ...request, note }))()).rejects.toThrow('4096 bytes')
+    })
+  })
+
   describe('holds()', () => {
     it('holds() lists what is open, of one organization', async () => {
       const here = bench()

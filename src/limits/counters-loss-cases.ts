@@ -98,6 +98,25 @@ export function testLosses(open: OpenCounters): void {
       expect(await counters.read(organizationId, [meter])).toMatchObject([{ used: 7, held: 0 }])
     })
 
+    it('adjust(), assign() and read() work before a rebuild, which puts the books in their place', async () => {
+      const { counters, organizationId } = bench()
+      const month = period('key/K/cost_per_month', 'costNanoUsd', 100, 0, 1)
+      await counters.adjust(organizationId, month, 30)
+      await counters.assign(organizationId, meter, 20)
+      expect(await counters.read(organizationId, [month, meter])).toMatchObject([{ used: 30 }, { used: 20 }])
+      // They do not make an organization one that is known.
+      await expect(take(counters, organizationId, 'h')).rejects.toMatchObject({
+        detail: { reason: 'counters_lost' },
+      })
+      const used = [
+        { meter: month, used: 35 },
+        { meter, used: 0 },
+      ]
+      expect(await counters.rebuild(organizationId, await counters.generation(), used)).toBe(true)
+      await counters.adjust(organizationId, month, 5)
+      expect(await counters.read(organizationId, [month, meter])).toMatchObject([{ used: 40 }, { used: 0 }])
+    })
+
     it('sequence() grows with what is written', async () => {
       const { counters, organizationId } = bench()
       await counters.rebuild(organizationId, await counters.generation(), [])

@@ -20,6 +20,7 @@ interface ModelPart {
 interface ModelHold {
   readonly parts: ModelPart[]
   readonly meters: readonly Meter[]
+  readonly note: string | undefined
   leaseEndsMs: number
 }
 
@@ -31,12 +32,20 @@ export class CountersModel {
   nowMs: number
   readonly holds = new Map<string, ModelHold>()
   private readonly windows: ModelWindow[] = []
+  /** When each name was adjusted last. */
+  private readonly adjusted = new Map<string, number>()
 
   constructor(nowMs: number) {
     this.nowMs = nowMs
   }
 
-  take(holdId: string, meters: readonly Meter[], amounts: Amounts, leaseMs: number): TakeResult {
+  take(
+    holdId: string,
+    meters: readonly Meter[],
+    amounts: Amounts,
+    leaseMs: number,
+    note?: string,
+  ): TakeResult {
     if (this.holds.has(holdId)) return { granted: true, states: this.read(meters) }
     for (const meter of meters) {
       const window = this.openOf(meter)
@@ -56,7 +65,7 @@ export class CountersModel {
       window: window ?? this.open(meter),
       amount,
     }))
-    this.holds.set(holdId, { parts, meters, leaseEndsMs: this.nowMs + leaseMs })
+    this.holds.set(holdId, { parts, meters, note, leaseEndsMs: this.nowMs + leaseMs })
     return { granted: true, states: this.read(meters) }
   }
 
@@ -113,6 +122,14 @@ export class CountersModel {
     if (meter.quantity === 'concurrency' || (window === undefined && used === 0)) return
     window ??= this.open(meter)
     Object.assign(window, { limit: meter.limit, endMs: endOf(meter, window.openedMs), used })
+  }
+
+  adjust(meter: Meter, delta: number, id: string | undefined): void {
+    const name = `${meter.id} ${periodOf(meter)?.startMs} ${id}`
+    const doneMs = this.adjusted.get(name)
+    if (id !== undefined && doneMs !== undefined && doneMs + DAY_MS > this.nowMs) return
+    this.adjusted.set(name, this.nowMs)
+    this.assign(meter, Math.max(0, (this.openOf(meter)?.used ?? 0) + delta))
   }
 
   read(meters: readonly Meter[]): MeterState[] {

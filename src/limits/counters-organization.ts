@@ -22,6 +22,7 @@ export interface OpenHold {
   readonly parts: HeldPart[]
   readonly takenAtMs: number
   leaseEndsMs: number
+  readonly note: string | undefined
 }
 
 /** What one hold takes of one meter. */
@@ -118,7 +119,7 @@ export function sum(left: Amounts, right: Amounts): Amounts {
   }
 }
 
-export function toHold({ organization, id, amounts, parts, takenAtMs, leaseEndsMs }: OpenHold): Hold {
+export function toHold({ organization, id, amounts, parts, takenAtMs, leaseEndsMs, note }: OpenHold): Hold {
   const meterIds = parts.map(({ meter }) => meter.id)
-  return { organizationId: organization.id, holdId: id, amounts, meterIds, takenAtMs, leaseEndsMs }
+  return { organizationId: organization.id, holdId: id, amounts, meterIds, takenAtMs, leaseEndsMs, note }
 }

@@ -45,6 +45,7 @@ const operation = fc.oneof(
       meters: fc.uniqueArray(meterIndex, { maxLength: 6 }),
       amounts: someAmounts,
       leaseMs,
+      note: fc.option(fc.string({ maxLength: 12 }), { nil: undefined }),
     }),
   },
   {
@@ -67,6 +68,16 @@ const operation = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('assign' as const), replica, meter: meterIndex, used: few }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('adjust' as const),
+      replica,
+      meter: meterIndex,
+      delta: fc.integer({ min: -12, max: 12 }),
+      id: fc.constantFrom(undefined, 'x', 'y'),
+    }),
   },
   {
     weight: 1,
@@ -113,12 +124,12 @@ class Comparison {
     } else {
       const counters = target.replicas[operation.replica % target.replicas.length] ?? this.here.counters
       if (operation.kind === 'take') {
-        const { holdId, leaseMs } = operation
+        const { holdId, leaseMs, note } = operation
         const meters = operation.meters.map((index) => this.meter(index))
         const isNew = !this.model.holds.has(holdId)
-        const request = { organizationId, holdId, meters, amounts: operation.amounts, leaseMs }
+        const request = { organizationId, holdId, meters, amounts: operation.amounts, leaseMs, note }
         const result = await counters.take(request)
-        expect(result).toEqual(this.model.take(holdId, meters, operation.amounts, leaseMs))
+        expect(result).toEqual(this.model.take(holdId, meters, operation.amounts, leaseMs, note))
         if (isNew) expectWithin(result, meters, operation.amounts)
       } else if (operation.kind === 'grow') {
         const { holdId, leaseMs } = operation
@@ -135,6 +146,10 @@ class Comparison {
         const meter = this.meter(operation.meter)
         await counters.assign(organizationId, meter, operation.used)
         this.model.assign(meter, operation.used)
+      } else if (operation.kind === 'adjust') {
+        const meter = this.meter(operation.meter)
+        await counters.adjust(organizationId, meter, operation.delta, operation.id)
+        this.model.adjust(meter, operation.delta, operation.id)
       } else await this.expire(counters)
     }
     // The period before this one is compared too: what is settled late belongs there.
@@ -149,6 +164,7 @@ class Comparison {
     const open = await counters.holds(organizationId)
     expect(open.map((hold) => hold.holdId).sort()).toEqual([...this.model.holds.keys()].sort())
     for (const hold of open) {
+      expect(hold.note).toBe(this.model.holds.get(hold.holdId)?.note)
       expect(await counters.settle(organizationId, hold.holdId, amounts(0, 5, 5))).toBe(true)
       this.model.end(hold.holdId, amounts(0, 5, 5))
     }
@@ -168,6 +184,7 @@ class Comparison {
       ids.add(hold.holdId)
       const known = this.model.holds.get(hold.holdId)
       expect(hold.leaseEndsMs).toBe(known?.leaseEndsMs)
+      expect(hold.note).toBe(known?.note)
       expect(hold.leaseEndsMs).toBeLessThanOrEqual(nowMs)
       if (known !== undefined) known.leaseEndsMs = nowMs + CLAIM_MS
     }

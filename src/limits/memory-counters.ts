@@ -1,7 +1,8 @@
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { TimeBuckets } from './counters-buckets.ts'
-import { checkAmounts, checkCount, checkMeters, checkSpan } from './counters-check.ts'
+import { checkAmounts, checkCount, checkDelta, checkMeters, checkNote, checkSpan } from './counters-check.ts'
+import { DoneOnce } from './counters-once.ts'
 import {
   addTo,
   drop,
@@ -69,6 +70,8 @@ export class MemoryCounters implements Counters {
   private readonly organizations = new Map<string, OrganizationCounts>()
   private readonly leases = new TimeBuckets<OpenHold>()
   private readonly ends = new TimeBuckets<Ending>()
+  /** What was adjusted under an id. */
+  private readonly adjusted = new DoneOnce()
   private current: string
   private writes = 0
 
@@ -82,10 +85,11 @@ export class MemoryCounters implements Counters {
     return this.organizations.size
   }
 
-  take({ organizationId, holdId, meters, amounts, leaseMs }: TakeRequest): TakeResult {
+  take({ organizationId, holdId, meters, amounts, leaseMs, note }: TakeRequest): TakeResult {
     checkMeters(meters)
     checkAmounts(amounts)
     checkSpan(leaseMs, 'leaseMs')
+    checkNote(note)
     const nowMs = this.options.clock.now()
     this.forget(nowMs, FORGOTTEN_PER_TAKE)
     const organization = this.countable(organizationId)
@@ -121,7 +125,7 @@ export class MemoryCounters implements Counters {
       states.push(toStoredState(meter, window))
     }
     const leaseEndsMs = nowMs + leaseMs
-    const hold: OpenHold = { organization, id: holdId, amounts, parts, takenAtMs: nowMs, leaseEndsMs }
+    const hold: OpenHold = { organization, id: holdId, amounts, parts, takenAtMs: nowMs, leaseEndsMs, note }
     organization.holds.set(holdId, hold)
     this.leases.add(hold, leaseEndsMs)
     this.writes++
@@ -182,7 +186,23 @@ export class MemoryCounters implements Counters {
   assign(organizationId: string, meter: Meter, used: number): void {
     checkMeters([meter])
     checkCount(used, 'used')
-    this.put(this.organization(organizationId), { meter, used }, this.options.clock.now())
+    const organization = this.organization(organizationId)
+    this.put(organization, { meter, used }, this.options.clock.now())
+    this.leave(organization)
+    this.writes++
+  }
+
+  adjust(organizationId: string, meter: Meter, delta: number, id?: string): void {
+    checkMeters([meter])
+    checkDelta(delta)
+    const nowMs = this.options.clock.now()
+    const start = periodStartOf(meter) ?? ''
+    if (id !== undefined && !this.adjusted.add(JSON.stringify([organizationId, meter.id, start, id]), nowMs))
+      return
+    const organization = this.organization(organizationId)
+    const used = find(organization, meter, nowMs)?.used ?? 0
+    this.put(organization, { meter, used: Math.max(0, plus(used, delta)) }, nowMs)
+    this.leave(organization)
     this.writes++
   }
 
@@ -231,6 +251,7 @@ export class MemoryCounters implements Counters {
 
   async close(): Promise<void> {
     this.organizations.clear()
+    this.adjusted.clear()
   }
 
   /** Ends a hold; what of each part becomes used is for the caller to say. */

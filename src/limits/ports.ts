@@ -63,6 +63,11 @@ export interface TakeRequest {
   readonly leaseMs: number
   /** Kept with the hold, for whoever has to settle it when its process is dead: at most 4 kB of any text. */
   readonly note?: string | undefined
+  /**
+   * What becomes of the call while a shared store does not answer: refused at once with `storage_unavailable`, or taken
+   * within what this process leased beforehand (left out, it is that).
+   */
+  readonly whileAway?: 'refuse' | 'share' | undefined
 }
 
 export type TakeResult =
@@ -112,7 +117,7 @@ export interface CountersLost extends Record<string, unknown> {
  * was lowered or an amount that was assigned.
  *
  * All throw GatewayError `storage_unavailable` where the store does not answer in time; whether the step was taken is
- * then unknown, and every one but `grow` may be repeated.
+ * then unknown, and every one but `grow` and an `adjust` without an id may be repeated.
  */
 export interface Counters {
   /**
@@ -155,9 +160,12 @@ export interface Counters {
   assign(organizationId: string, meter: Meter, used: number): Promise<void> | void
   /**
    * Adds to the used amount of a meter, or takes from it, down to 0: what was spent without a hold, or counted wrongly.
-   * Never refuses; in the window that is open or, of a period, in the one that is named.
+   * Never refuses; in the window that is open or, of a period, in the one that is named. Asks for no generation: what
+   * it adds before a rebuild, the rebuild has from the books, so the books come first.
+   *
+   * @param id names what is added, so that it may be repeated: on each meter it counts once within a day
    */
-  adjust(organizationId: string, meter: Meter, delta: number): Promise<void> | void
+  adjust(organizationId: string, meter: Meter, delta: number, id?: string): Promise<void> | void
   /**
    * Holds whose lease ended, at most `max` and at the latest a second after: whoever asks has to settle each. Each is
    * handed to one asker; who has not ended it within ten seconds leaves it to the next.

@@ -3,7 +3,8 @@ import { redisScript } from './redis-script.ts'
 
 /**
  * KEYS state, hold, leases, one per meter. ARGV now, generation, floor, unknown, hold id, lease ms, requests, tokens,
- * cost, taker, six per meter. The taker names this one attempt to take. Returns the outcome, now, sequence, states, and where refused the meter and the wait.
+ * cost, taker, note, six per meter. The taker names this one attempt to take; a note begins with `=`, and nothing is
+ * none. Returns the outcome, now, sequence, states, and where refused the meter and the wait.
  */
 export const TAKE = redisScript(
   SHARED,
@@ -17,7 +18,7 @@ local known = redis.call('EXISTS', KEYS[2]) == 1
 local meters, windows, states = {}, {}, {}
 local refused, longest
 for index = 1, #KEYS - 3 do
-  local meter = meter_from(5 + 6 * index, KEYS[3 + index])
+  local meter = meter_from(6 + 6 * index, KEYS[3 + index])
   local window, ends = find(meter, now)
   if known then
     states[index] = window and state_of(window, ends, meter.limit) or state_of_meter(meter, nil)
@@ -42,6 +43,10 @@ local fields = {
   'taken_at', text(now), 'lease_ends', text(now + lease), 'requests', ARGV[7], 'tokens', ARGV[8],
   'cost_nano_usd', ARGV[9], 'taker', ARGV[10],
 }
+if ARGV[11] ~= '' then
+  fields[#fields + 1] = 'note'
+  fields[#fields + 1] = string.sub(ARGV[11], 2)
+end
 local kept = 0
 for index, meter in ipairs(meters) do
   local window = windows[index]
@@ -210,6 +215,35 @@ for index = 1, count do
 end
 wrote(KEYS[1], sequence, ARGV[2], kept)
 return { 'assigned', text(sequence + 1) }
+`,
+)
+
+/**
+ * KEYS state, meter, and where it is named what was adjusted. ARGV now, six of the meter, what is added, how long the
+ * name is kept. Returns the sequence. Asks for no generation, as `END` does not.
+ */
+export const ADJUST = redisScript(
+  SHARED,
+  `
+local now = time(ARGV[1])
+local sequence = number(redis.call('HGET', KEYS[1], 'sequence')) or 0
+if KEYS[3] then
+  -- The time in it counts, for tests have a time of their own.
+  local done = number(redis.call('GET', KEYS[3]))
+  if done and done + tonumber(ARGV[9]) > now then return { text(sequence) } end
+  redis.call('SET', KEYS[3], text(now), 'PX', ARGV[9])
+end
+local meter, delta, kept = meter_from(2, KEYS[2]), tonumber(ARGV[8]), 0
+local window, ends = find(meter, now)
+if meter.quantity == 'concurrency' then window = nil
+elseif window then rename(meter, window, ends, now)
+elseif delta > 0 then window = open(meter, now) end
+if window then
+  redis.call('HSET', meter.key, 'used', text(math.max(0, plus(window.used, delta))))
+  kept = kept_for(window, meter, now)
+end
+wrote(KEYS[1], sequence, '', kept)
+return { text(sequence + 1) }
 `,
 )
 

@@ -2,6 +2,7 @@ import assert from 'node:assert'
 import type { Amounts, Hold, Meter, MeterState, TakeResult } from '../limits/ports.ts'
 
 const METERS_MAX = 256
+const NOTE_BYTES_MAX = 4096
 /** The tag that keeps an organization's keys together ends at the first brace, so an id cannot have one. */
 const ORGANIZATION_ID = /^[^{}]+$/
 /** Told from our own keys (`hold:…`, `leases`, `state`) by the slash, and from periods by the end. */
@@ -23,6 +24,11 @@ export function keysOf(namespace: string, organizationId: string): OrganizationK
 
 export function holdKey({ prefix }: OrganizationKeys, holdId: string): string {
   return `${prefix}hold:${holdId}`
+}
+
+/** @param meterKey as `toMeters` returned it: a period is part of it */
+export function adjustmentKey({ prefix }: OrganizationKeys, meterKey: string, id: string): string {
+  return `${prefix}adjusted:${meterKey.slice(prefix.length)} ${id}`
 }
 
 /** @returns the key and the six arguments of each meter */
@@ -61,6 +67,18 @@ export function toAmounts({ requests, tokens, costNanoUsd }: Amounts): string[] 
 export function toSpan(ms: number, name: string): string {
   assert(Number.isSafeInteger(ms) && ms >= 1, `${name} is a whole number of milliseconds from 1, not ${ms}.`)
   return String(ms)
+}
+
+/** @returns nothing where there is no note, which an empty one is not */
+export function toNote(note: string | undefined): string {
+  if (note === undefined) return ''
+  assert(Buffer.byteLength(note) <= NOTE_BYTES_MAX, `A note has at most ${NOTE_BYTES_MAX} bytes.`)
+  return `=${note}`
+}
+
+export function toDelta(delta: number): string {
+  assert(Number.isSafeInteger(delta), `delta is a whole number, not ${delta}.`)
+  return String(delta)
 }
 
 /** Numbers of Lua are doubles as ours are: exact to 2^53. */
@@ -116,6 +134,7 @@ export function fromHold(
     meterIds,
     takenAtMs: Number(fields.taken_at),
     leaseEndsMs: Number(fields.lease_ends),
+    note: fields.note,
   }
 }
 

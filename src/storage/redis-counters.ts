@@ -12,8 +12,9 @@ import type {
   TakeResult,
 } from '../limits/ports.ts'
 import { COMMAND_TIMEOUT_MS } from './redis-connection.ts'
-import { ASSIGN, END, GROW, READ, TAKE } from './redis-counter-scripts.ts'
+import { ADJUST, ASSIGN, END, GROW, READ, TAKE } from './redis-counter-scripts.ts'
 import {
+  adjustmentKey,
   fromHold,
   fromPairs,
   fromStates,
@@ -22,7 +23,9 @@ import {
   keysOf,
   toAmounts,
   toCount,
+  toDelta,
   toMeters,
+  toNote,
   toSpan,
 } from './redis-counter-wire.ts'
 import { redisUnavailable, toRedisError } from './redis-error.ts'
@@ -36,6 +39,8 @@ const UNDER_WAY_MAX = 10_000
 const HOLDS_AT_ONCE = 500
 /** An organization with more open holds than this has other worries than a complete list of them. */
 const HOLDS_MAX = 100_000
+/** A repetition comes within seconds or minutes; a day is far on the safe side of that. */
+const ADJUSTED_KEPT_MS = 86_400_000
 /** A generation that changes while a script is sent is followed this often. */
 const TRIES_MAX = 4
 
@@ -100,11 +105,12 @@ export class RedisCounters implements Counters {
   }
 
   async take(request: TakeRequest): Promise<TakeResult> {
-    const { organizationId, holdId, meters, amounts, leaseMs } = request
+    const { organizationId, holdId, meters, amounts, leaseMs, note } = request
     const keys = keysOf(this.namespace, organizationId)
     const named = toMeters(keys.prefix, meters)
     const taker = `${this.name}.${this.takes++}`
-    const args = [holdId, toSpan(leaseMs, 'leaseMs'), ...toAmounts(amounts), taker, ...named.args]
+    const lease = toSpan(leaseMs, 'leaseMs')
+    const args = [holdId, lease, ...toAmounts(amounts), taker, toNote(note), ...named.args]
     const scriptKeys = [keys.state, holdKey(keys, holdId), keys.leases]
     try {
       const reply = await this.within((wait) =>
@@ -156,6 +162,21 @@ export class RedisCounters implements Counters {
 
   async assign(organizationId: string, meter: Meter, used: number): Promise<void> {
     await this.within(() => this.put(organizationId, '', [{ meter, used }]))
+  }
+
+  async adjust(organizationId: string, meter: Meter, delta: number, id?: string): Promise<void> {
+    const keys = keysOf(this.namespace, organizationId)
+    const named = toMeters(keys.prefix, [meter])
+    const scriptKeys = [keys.state, ...named.keys]
+    if (id !== undefined) scriptKeys.push(adjustmentKey(keys, named.keys[0] ?? '', id))
+    const args = [this.scriptNow(), ...named.args, toDelta(delta), String(ADJUSTED_KEPT_MS)]
+    await this.within(async () => {
+      const known = this.generations.before(organizationId)
+      const [sequence] = await this.run(ADJUST, scriptKeys, args)
+      const isSame = this.generations.after(organizationId, Number(sequence), known)
+      if (!isSame && known.generation !== undefined) await this.generations.renew(known.generation)
+      this.generations.beat()
+    })
   }
 
   async rebuild(organizationId: string, generation: string, used: readonly MeterUse[]): Promise<boolean> {
