@@ -256,8 +256,9 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     const prices = createPriceBook({ ...config.prices, now })
     const accountant = createAccountant({
       prices: {
-        priceOf: (name, model) =>
+        priceOf: (name, model, organizationId) =>
           prices.priceOf({
+            organizationId,
             providerName: name,
             model,
             ...(model === '' ? NOTHING_SOLD : pricing(providers.get(name))),

@@ -5,8 +5,11 @@ import { textOfForward } from './forward-text.ts'
 
 /** A price as the price book resolves it; opaque here. */
 export interface PriceBook<Price extends AttemptPrice> {
-  /** @throws GatewayError where the price is unknown and such calls are refused */
-  priceOf(provider: string, model: string): Price
+  /**
+   * @param organizationId whose call it is: it may have prices of its own
+   * @throws GatewayError where the price is unknown and such calls are refused
+   */
+  priceOf(provider: string, model: string, organizationId: string | undefined): Price
   /** @returns nano-dollars */
   costOf(usage: Usage, units: CallUnits, price: Price): number
 }
@@ -65,7 +68,8 @@ export function createAccountant<Price extends AttemptPrice>({ prices, tokens }:
   }
 
   return {
-    priceOf: (provider: string, model: string): Price => prices.priceOf(provider, model),
+    priceOf: (provider: string, model: string, organizationId?: string): Price =>
+      prices.priceOf(provider, model, organizationId),
     countInput: (request: ChatRequest, model: string): Promise<number> => tokens.countChat(request, model),
     account(exchange: Exchange, attempt: Attempt): Promise<void> | undefined {
       if (accounted.has(attempt)) return undefined

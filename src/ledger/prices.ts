@@ -29,6 +29,8 @@ export interface ResolvedPrice {
 }
 
 export interface PriceQuery {
+  /** Whose call it is: it may have prices of its own. */
+  readonly organizationId?: string | undefined
   /** As the configuration names the provider. */
   readonly providerName: string
   /** The provider's id in genai-prices; `undefined` where the data cannot know it. */
@@ -215,6 +217,14 @@ function unknownPrice({ providerName, model }: PriceQuery): GatewayError {
       `No price is known for the model "${target}", and calls without a known price are refused here. ` +
       `The configuration can name one under prices.overrides."${target}".`,
     param: 'model',
-    detail: { providerName, model },
+    detail: { reason: UNKNOWN_PRICE, providerName, model },
   })
+}
+
+/** What tells this refusal from others of its code, for those that watch. */
+const UNKNOWN_PRICE = 'unknown_price'
+
+/** @returns whether a call was refused because nobody knows what it would cost */
+export function isUnknownPrice(error: unknown): error is GatewayError {
+  return error instanceof GatewayError && error.detail?.reason === UNKNOWN_PRICE
 }

@@ -36,7 +36,7 @@ function beginAttempt(context: CallContext, exchange: Exchange, target: TargetNa
     uuidV7(clock.now()),
     exchange.attempts.length + 1,
     target,
-    accountant.priceOf(target.provider, target.model),
+    accountant.priceOf(target.provider, target.model, exchange.caller?.organizationId),
     clock.monotonicMs(),
   )
   exchange.attempts.push(attempt)

@@ -3,8 +3,11 @@ import type { Attempt, AttemptPrice, Exchange } from '../pipeline/exchange.ts'
 
 /** What the call needs of the books. */
 export interface Accountant {
-  /** @throws GatewayError where the price is unknown and such calls are refused */
-  priceOf(provider: string, model: string): AttemptPrice
+  /**
+   * @param organizationId whose call it is: it may have prices of its own
+   * @throws GatewayError where the price is unknown and such calls are refused
+   */
+  priceOf(provider: string, model: string, organizationId: string | undefined): AttemptPrice
   /**
    * Completes the usage of an attempt by our own count where the provider did not say, and prices it. Once.
    *
