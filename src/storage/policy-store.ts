@@ -1,3 +1,4 @@
+import { GatewayError } from '../core/errors.ts'
 import {
   type Budget,
   type Limits,
@@ -19,8 +20,10 @@ import {
   toLimitsColumns,
 } from './policy-record.ts'
 import { watchPolicies } from './policy-watcher.ts'
+import { sqlState } from './storage-error.ts'
 
 const PAGE_ROWS = 5000
+const FOREIGN_KEY_VIOLATION = '23503'
 const ONE_SUBJECT =
   'WITH subjects AS (SELECT $1::text AS organization_id, $2::text AS scope, $3::text AS subject)'
 
@@ -120,11 +123,19 @@ async function upsert(
   const places = columns.map((_, index) => `$${index + 1}`)
   // A change of nothing is one too: it says that something is set.
   const sets = ['scope', ...Object.keys(changed)].map((column) => `${column} = excluded.${column}`)
-  await transaction.query(
-    `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${places.join(', ')})
-     ON CONFLICT (organization_id, scope, subject) DO UPDATE SET ${sets.join(', ')}`,
-    Object.values(row),
-  )
+  try {
+    await transaction.query(
+      `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${places.join(', ')})
+       ON CONFLICT (organization_id, scope, subject) DO UPDATE SET ${sets.join(', ')}`,
+      Object.values(row),
+    )
+  } catch (error) {
+    if (sqlState(error) !== FOREIGN_KEY_VIOLATION) throw error
+    throw new GatewayError('not_found', {
+      message: `There is no organization \`${organizationId}\`.`,
+      cause: error,
+    })
+  }
 }
 
 async function readOne(

@@ -145,6 +145,77 @@ interface AiUsageDailyView {
   p95_latency_ms: string | null
 }
 
+interface LimitsTable {
+  organization_id: string
+  scope: string
+  subject: Generated<string>
+  requests_per_minute: number | null
+  tokens_per_minute: number | null
+  tokens_per_hour: number | null
+  cost_per_day_nano_usd: number | null
+  concurrent_requests: number | null
+  queue_ms: number | null
+  queue_max: number | null
+  fail_closed: Generated<boolean>
+  updated_at: MomentWithDefault
+}
+
+interface BudgetsTable {
+  organization_id: string
+  scope: string
+  subject: Generated<string>
+  limit_nano_usd: number | null
+  hard_limit: Generated<boolean>
+  alert_at: Generated<number[]>
+  period: Generated<string>
+  period_start: ColumnType<Date | null, Date | null | undefined, Date | null>
+  period_end: ColumnType<Date | null, Date | null | undefined, Date | null>
+  updated_at: MomentWithDefault
+}
+
+interface PolicyChangesTable {
+  changed_at: MomentWithDefault
+  organization_id: string
+  scope: string
+  subject: string
+}
+
+/** Amounts are decimals: those of `cost_per_day` are dollars. */
+interface AiRateLimitsView {
+  organization_id: string
+  limit_type: string
+  limit_value: string | null
+  current_value: string | null
+  window_start: Date | null
+  window_duration: unknown
+  updated_at: Date
+}
+
+interface AiBudgetsView {
+  organization_id: string
+  /** Dollars, decimal. */
+  monthly_limit_usd: string | null
+  current_spend_usd: string
+  alert_threshold: string | null
+  hard_limit: boolean
+  billing_period_start: Date
+  billing_period_end: Date
+}
+
+interface AuditLogsView {
+  id: string
+  organization_id: string
+  action: string
+  error_code: string
+  request_id: string
+  team_id: string | null
+  key_id: string | null
+  user_id: string | null
+  requested_model: string | null
+  operation: string
+  created_at: Date
+}
+
 interface SchemaMigrationsTable {
   version: number
   name: string
@@ -164,5 +235,11 @@ export interface Schema {
   usage_daily: RollupTable
   ai_usage_metrics: AiUsageMetricsView
   ai_usage_daily: AiUsageDailyView
+  limits: LimitsTable
+  budgets: BudgetsTable
+  policy_changes: PolicyChangesTable
+  ai_rate_limits: AiRateLimitsView
+  ai_budgets: AiBudgetsView
+  audit_logs: AuditLogsView
   schema_migrations: SchemaMigrationsTable
 }

@@ -1,10 +1,7 @@
-DROP INDEX ledger_refused;
-DROP TABLE limits;
-DROP TABLE budgets;
-DROP TABLE policy_changes;
-DROP FUNCTION gatehouse_notify_policies();
-DROP FUNCTION gatehouse_notify_policy();
-DROP FUNCTION gatehouse_announce_policy(text, text, text);
-DROP FUNCTION gatehouse_touch_policy();
-DROP FUNCTION gatehouse_is_rising(double precision[]);
-DROP DOMAIN gatehouse_count;
+DROP VIEW audit_logs;
+DROP VIEW ai_budgets;
+DROP VIEW ai_rate_limits;
+DROP FUNCTION gatehouse_change_budget();
+DROP FUNCTION gatehouse_change_rate_limit();
+DROP FUNCTION gatehouse_is_refusal(text);
+DROP FUNCTION gatehouse_period_at(text, timestamptz, timestamptz, timestamptz);
