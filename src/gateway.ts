@@ -18,8 +18,12 @@ import { createLedgerStage } from './ledger/ledger-stage.ts'
 import { keepPartitions } from './ledger/partition-keeper.ts'
 import type { Journal, LedgerRow, LedgerStore } from './ledger/ports.ts'
 import { createPriceBook } from './ledger/prices.ts'
+import { createQuotes } from './ledger/quote.ts'
 import { createStatements, type Statements } from './ledger/statements/statements.ts'
 import { createTokenCounter } from './ledger/token-counter.ts'
+import type { QuoteOf } from './limits/admission.ts'
+import { createAdmitStage } from './limits/admit-stage.ts'
+import { openLimits } from './limits/limits.ts'
 import { MemoryCounters } from './limits/memory-counters.ts'
 import type { PolicyRemoval } from './limits/policy-removal.ts'
 import type { Counters, PolicyStore, SpentStore } from './limits/ports.ts'
@@ -38,6 +42,7 @@ import { createReferenceStage } from './resources/reference-stage.ts'
 import { createResourceCall } from './resources/resource-call.ts'
 import { createSettlements } from './resources/settlements.ts'
 import { createCall } from './routing/call.ts'
+import { countUnits } from './routing/forward-units.ts'
 import { reportedUsage } from './routing/forward-usage.ts'
 import { HealthBook } from './routing/provider-health.ts'
 import { createProviderObjects } from './routing/provider-objects.ts'
@@ -210,6 +215,16 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     now,
     flush: () => drainer.flush(),
   })
+  const limits = await openLimits({
+    counters,
+    policies: policyStore,
+    spent: spentStore,
+    clock,
+    flush: () => drainer.flush(),
+    countText: tokens.countText,
+    onError: (error, what) => logger.error({ error }, what),
+  })
+  closers.push(limits.close)
   const resourceStore = createResourceStore(database)
   const settlements = createSettlements({
     clock,
@@ -296,13 +311,19 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
         onAttempt: (exchange, attempt) => events.emit('attempt', exchange, attempt),
       }),
     })
+    const quotes = createQuotes()
+    const quoteOf: QuoteOf = ({ incoming, caller }, { provider, model }) => {
+      const quote = quotes(accountant.priceOf(provider, model, caller?.organizationId))
+      return { quote, unitsNanoUsd: quote.costOfUnits(countUnits(incoming, undefined)) }
+    }
     // The way of a call. `enter` runs from the top, `settle` from the bottom of those that began.
     const stages: Stage[] = [
       createLedgerStage({ clock, account: accountant.account, record: drainer.record, onSettled }),
       createIdentifyStage(directory.ring, clock),
       createSwitchStage(config.server.enabled),
-      createReferenceStage({ store: resourceStore, isShared: () => directory.ring.isShared }),
       createRouteStage({ resolver, isModelAllowed, requireModel }),
+      createAdmitStage(limits.admission, quoteOf),
+      createReferenceStage({ store: resourceStore, isShared: () => directory.ring.isShared }),
     ]
     return { config, providers, stages, call, models, underWay: countUnderWay() }
   }
@@ -317,6 +338,7 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
   }
 
   function onSettled(exchange: Exchange, outcome: Outcome, rows: readonly LedgerRow[]): void {
+    limits.admission.settle(exchange, outcome.kind === 'completed' && outcome.error === undefined)
     providerHealth.noteAttempts(exchange.attempts, outcome.endedMs)
     events.emit('settled', exchange, outcome, rows)
   }
@@ -347,6 +369,7 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
       stageTimes: [],
       caller,
       plan: undefined,
+      allowance: undefined,
       attempts: [],
       warnings: [],
     }),

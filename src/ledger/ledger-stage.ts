@@ -35,7 +35,12 @@ export function createLedgerStage(options: LedgerStageOptions): Stage {
           : attempts.map((attempt, index) =>
               toRow(exchange, outcome, caller, attempt, index === attempts.length - 1, options.clock),
             )
-      for (const row of rows) options.record(row)
+      try {
+        for (const row of rows) options.record(row)
+      } catch (error) {
+        // What the call holds is given back also where nobody writes it down any more.
+        defects.push(error)
+      }
       options.onSettled(exchange, outcome, rows)
       if (defects.length > 0) throw defects[0]
     },

@@ -20,7 +20,11 @@ export const DAY_MS = 86_400_000
 const ROLLING: Readonly<
   Record<
     Exclude<MeterType, 'budget'>,
-    { readonly quantity: Quantity; readonly ms: number | undefined; readonly limitOf: (limits: Limits) => number | null }
+    {
+      readonly quantity: Quantity
+      readonly ms: number | undefined
+      readonly limitOf: (limits: Limits) => number | null
+    }
   >
 > = {
   requests_per_minute: { quantity: 'requests', ms: MINUTE_MS, limitOf: (limits) => limits.requestsPerMinute },

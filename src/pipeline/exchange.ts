@@ -158,6 +158,11 @@ export interface CallUnits {
   readonly characters?: number | undefined
   /** Pictures made. */
   readonly images?: number | undefined
+  /** As the caller asked for them: `hd`, `1024x1792`. */
+  readonly imageQuality?: string | undefined
+  readonly imageSize?: string | undefined
+  /** Searches of a rerank: a query with up to a hundred documents each. */
+  readonly searches?: number | undefined
 }
 
 /** The price an attempt will be settled at, fixed before it leaves. */
@@ -165,6 +170,25 @@ export interface AttemptPrice {
   readonly version: string
   /** False where a ceiling stands in for a price that nobody knows. */
   readonly known: boolean
+}
+
+/** How much of a limit is left to a caller. */
+export interface Room {
+  readonly limit: number
+  readonly remaining: number
+  /** Milliseconds until it begins anew; `undefined` where that never happens or nothing was used yet. */
+  readonly resetsInMs: number | undefined
+}
+
+/** What limits and budgets allow to a call. */
+export interface Allowance {
+  /** Most tokens that one answer may have, where less is affordable than was asked for: sent as its output cap. */
+  readonly outputTokensMax: number | undefined
+  /** Of the limits on requests and on tokens that cover the call, those of which least is left. */
+  readonly requests: Room | undefined
+  readonly tokens: Room | undefined
+  /** Of the budget of which least is left. */
+  readonly budgetRemainingNanoUsd: number | undefined
 }
 
 /** How a stage spent its time, for the waterfall. */
@@ -191,6 +215,8 @@ export interface Exchange {
   caller: Caller | undefined
   /** Written by the route stage. */
   plan: Plan | undefined
+  /** Written by the admit stage; `undefined` where nothing limits the call. */
+  allowance: Allowance | undefined
   /** Written by the call. */
   readonly attempts: Attempt[]
   /** Things asked for that the provider cannot do. Written by the call. */

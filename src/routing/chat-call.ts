@@ -1,4 +1,5 @@
 import type { ChatFormatName, ChatReply, ChatRequest } from '../contract/chat.ts'
+import type { Warning } from '../contract/warning.ts'
 import type { Attempt, Exchange, Incoming } from '../pipeline/exchange.ts'
 import type { ChatStream, Reply } from '../pipeline/reply.ts'
 import type { Dialect } from '../providers/provider.ts'
@@ -9,6 +10,7 @@ import type { CallContext } from './call-context.ts'
 import { asksForUsage, completionDialect, toCompletionFrames } from './completion-dialect.ts'
 import { decodeStream } from './decode-stream.ts'
 import { forwardBody } from './forward-body.ts'
+import { outputCapField } from './output-cap.ts'
 import { passedHeaders } from './reply-headers.ts'
 import { isReply, parseJson, REPLY_BYTES_MAX, refusal, send, unusable } from './send.ts'
 
@@ -58,6 +60,10 @@ export async function callChat(
 function toWire(context: CallContext, exchange: Exchange, provider: Provider, model: string): Wire {
   const { incoming } = exchange
   const traits = provider.traits(model)
+  const cap = exchange.allowance?.outputTokensMax
+  const set =
+    cap === undefined ? undefined : outputCapField(incoming.format, incoming.json ?? {}, cap, traits)
+  if (cap !== undefined) exchange.warnings.push(lowered(cap))
   if (
     incoming.forwardable &&
     isChatFormat(incoming.format) &&
@@ -71,6 +77,7 @@ function toWire(context: CallContext, exchange: Exchange, provider: Provider, mo
         body: forwardBody(incoming, {
           model: inBody ? model : undefined,
           addStreamOptions: incoming.format === 'chat' && incoming.stream && traits.streamOptions !== false,
+          set,
         }),
         headers: incoming.passHeaders,
         dialect: context.dialects.ofFormat(incoming.format),
@@ -85,7 +92,7 @@ function toWire(context: CallContext, exchange: Exchange, provider: Provider, mo
       const addStreamOptions = incoming.stream && traits.streamOptions !== false
       return {
         path,
-        body: forwardBody(incoming, { model, addStreamOptions }),
+        body: forwardBody(incoming, { model, addStreamOptions, set }),
         headers: incoming.passHeaders,
         dialect: completionDialect(context.dialects.ofFormat('chat')),
         format: 'completions',
@@ -94,7 +101,11 @@ function toWire(context: CallContext, exchange: Exchange, provider: Provider, mo
     }
   }
   const dialect = context.dialects.ofProvider(provider, model)
-  const request = dialect.toRequest(requestFor(incoming, dialect), { model, traits })
+  const asked = requestFor(incoming, dialect)
+  const request = dialect.toRequest(cap === undefined ? asked : { ...asked, outputTokensMax: cap }, {
+    model,
+    traits,
+  })
   exchange.warnings.push(...request.warnings)
   return {
     path: provider.basePath + request.path,
@@ -103,6 +114,13 @@ function toWire(context: CallContext, exchange: Exchange, provider: Provider, mo
     dialect,
     format: dialect.format,
     native: false,
+  }
+}
+
+function lowered(cap: number): Warning {
+  return {
+    param: 'max_tokens',
+    message: `Lowered to ${cap}: what is left of a budget pays for no more.`,
   }
 }
 

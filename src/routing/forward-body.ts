@@ -6,6 +6,8 @@ export interface ForwardOptions {
   readonly model: string | undefined
   /** Ask for usage in a stream of Chat Completions. */
   readonly addStreamOptions: boolean
+  /** Another field and its value, which replaces the caller's. */
+  readonly set?: readonly [name: string, value: unknown] | undefined
 }
 
 /**
@@ -27,6 +29,7 @@ export function forwardBody(incoming: Incoming, options: ForwardOptions): Buffer
       changes.set('stream_options', JSON.stringify({ ...given, include_usage: true }))
     }
   }
+  if (options.set !== undefined) changes.set(options.set[0], JSON.stringify(options.set[1]))
   // Two microseconds for a body of two kilobytes, a third of the time in which it was parsed for one full of tools.
   const top = scanTopLevel(body)
   if (top.duplicates) {

@@ -1,0 +1,380 @@
+import type { Clock } from '../core/clock.ts'
+import { GatewayError } from '../core/errors.ts'
+import type { Attempt, Exchange, TargetName } from '../pipeline/exchange.ts'
+import type { ReplyEvents } from '../pipeline/reply.ts'
+import { askedOutputOf } from './asked-output.ts'
+import { actualOf, CallHold, tightestRoom } from './call-hold.ts'
+import { type Ask, Demand, type Quote } from './demand.ts'
+import type { Experience } from './experience.ts'
+import { growWith, mayOutgrow } from './growth.ts'
+import { inputBytesOf } from './input-bytes.ts'
+import { limitExceeded } from './limit-errors.ts'
+import type { OnLimit } from './policy.ts'
+import type { Covering, PolicyBook } from './policy-book.ts'
+import type { Amounts, Counters, CountersLost, TakeResult } from './ports.ts'
+import { type Blocked, judge } from './verdict.ts'
+import { type Ticket, WaitingRoom } from './waiting-room.ts'
+
+/** @throws GatewayError where the price is unknown and such calls are refused */
+export type QuoteOf = (exchange: Exchange, target: TargetName) => Quoted
+
+/** What a call to a target would cost. */
+export interface Quoted {
+  readonly quote: Quote
+  /** Nano-dollars of what is not counted in tokens: pictures, minutes of sound. */
+  readonly unitsNanoUsd: number
+}
+
+export interface AdmissionOptions {
+  readonly counters: Counters
+  readonly book: PolicyBook
+  readonly experience: Experience
+  readonly clock: Clock
+  /** Counts an organization anew from the ledger. @throws GatewayError `storage_unavailable` */
+  readonly rebuild: (organizationId: string, generation: string) => Promise<unknown>
+  /** What is kept with a hold for whoever settles it when this process is dead; left out where holds die with it. */
+  readonly noteOf?: ((exchange: Exchange) => string | undefined) | undefined
+  /** @returns tokens of a text, by the model's tokenizer */
+  readonly countText: (text: string, model: string) => Promise<number>
+  readonly onError: (error: unknown) => void
+}
+
+/** Lets calls in as far as every limit and budget that covers them has room, and gives back what they did not need. */
+export interface Admission {
+  /**
+   * Holds what the call may come to on everything that covers it, or on nothing.
+   *
+   * @throws GatewayError the code of the limit that stands in the way; `storage_unavailable`
+   */
+  admit(exchange: Exchange, quoteOf: QuoteOf): Promise<void> | undefined
+  /** Grows the hold with the answer, where it may be too small for all of it. */
+  relay(events: ReplyEvents, exchange: Exchange): ReplyEvents
+  /** Turns the hold into what the call came to. Once; never throws and waits for nobody. */
+  settle(exchange: Exchange, isComplete: boolean): void
+  close(): void
+}
+
+/** A process that is dead for so long leaves its holds to others. */
+const LEASE_MS = 30_000
+const RENEW_MS = 10_000
+/** How long a call may wait for what calls under way hold, where limits refuse at once. */
+const HELD_WAIT = { queueMs: 10_000, queueMax: 2000 }
+/** Tries with less, when others take what was found free. */
+const TRIES_MAX = 4
+const NOTHING: Amounts = { requests: 0, tokens: 0, costNanoUsd: 0 }
+
+export function createAdmission(options: AdmissionOptions): Admission {
+  const { counters, book, experience, clock } = options
+  const open = new Map<string, CallHold>()
+  const room = new WaitingRoom()
+  const renewal = setInterval(renew, RENEW_MS)
+  renewal.unref()
+
+  function demandOf(exchange: Exchange, quoteOf: QuoteOf): Demand {
+    const { incoming, plan } = exchange
+    const target = plan?.targets[0]
+    const asked = askedOutputOf(incoming)
+    // Files and batches, and counting: nothing is sold by the call itself.
+    if (target === undefined || incoming.operation === 'token-count')
+      return new Demand({ ...NOTHING_SOLD, asked })
+    const inputBytes = inputBytesOf(incoming)
+    return new Demand({
+      inputBytes,
+      asked,
+      usual: experience.usual(nameOf(target), incoming.hints.task, inputBytes),
+      grows: incoming.stream,
+      ...quoteOf(exchange, target),
+    })
+  }
+
+  function take(exchange: Exchange, organizationId: string, covering: Covering, { amounts }: Ask) {
+    return counters.take({
+      organizationId,
+      holdId: exchange.id,
+      meters: covering.meters,
+      amounts,
+      leaseMs: LEASE_MS,
+      note: options.noteOf?.(exchange),
+    })
+  }
+
+  function hold(exchange: Exchange, organizationId: string, covering: Covering, demand: Demand) {
+    return (ask: Ask, states: TakeResult['states']): void => {
+      const held = new CallHold({
+        organizationId,
+        id: exchange.id,
+        covering,
+        demand,
+        ask,
+        states,
+        takenAtMs: clock.now(),
+      })
+      open.set(exchange.id, held)
+      exchange.allowance = held
+    }
+  }
+
+  function admit(exchange: Exchange, quoteOf: QuoteOf): Promise<void> | undefined {
+    const { caller } = exchange
+    if (caller === undefined) return undefined
+    const covering = book.covering(caller, exchange.incoming.hints.tags, exchange.receivedAtMs)
+    if (covering.meters.length === 0) return undefined
+    const demand = demandOf(exchange, quoteOf)
+    const { organizationId } = caller
+    const queued = room.blockedBy(organizationId, (id) => covering.meters.some((meter) => meter.id === id))
+    if (queued !== undefined) return negotiate(exchange, organizationId, covering, demand, queued)
+    const ask = demand.whole()
+    try {
+      const taken = take(exchange, organizationId, covering, ask)
+      if (taken instanceof Promise) return taken.then(decide, recover)
+      return decide(taken)
+    } catch (error) {
+      return recover(error)
+    }
+
+    function decide(result: TakeResult): Promise<void> | undefined {
+      if (!result.granted) return negotiate(exchange, organizationId, covering, demand, result)
+      hold(exchange, organizationId, covering, demand)(ask, result.states)
+      return undefined
+    }
+
+    async function recover(error: unknown): Promise<void> {
+      // Where nothing can refuse, nothing has to be held.
+      if (!covering.isLimited && lostOf(error) === undefined) return
+      await recount(organizationId, covering, error)
+      return negotiate(exchange, organizationId, covering, demand, undefined)
+    }
+  }
+
+  /** Counts the organization anew where its counters were lost. @throws the error itself where it is another */
+  async function recount(organizationId: string, covering: Covering, error: unknown): Promise<void> {
+    const lost = lostOf(error)
+    if (lost === undefined) throw error
+    try {
+      await options.rebuild(organizationId, lost.generation)
+    } catch (failure) {
+      // Where nothing can refuse, nothing has to be known.
+      if (covering.isLimited) throw failure
+      options.onError(failure)
+    }
+  }
+
+  /** Asks again with less, and waits its turn where that is worth waiting for. */
+  async function negotiate(
+    exchange: Exchange,
+    organizationId: string,
+    covering: Covering,
+    demand: Demand,
+    start: TakeResult | string | undefined,
+  ): Promise<void> {
+    let ticket: Ticket | undefined
+    let result = typeof start === 'string' ? undefined : start
+    let ask = demand.whole()
+    try {
+      if (typeof start === 'string') {
+        // Others wait for the same already: this one comes after them.
+        const blocked = standingIn(covering, start)
+        ticket = queueUp(exchange, organizationId, covering, blocked)
+        await myTurn(exchange, ticket, covering, blocked, undefined)
+      }
+      for (let tries = 0; ; tries++) {
+        if (result === undefined) {
+          try {
+            result = await take(exchange, organizationId, covering, ask)
+          } catch (error) {
+            if (!covering.isLimited && lostOf(error) === undefined) return
+            if (tries >= TRIES_MAX) throw error
+            await recount(organizationId, covering, error)
+            continue
+          }
+        }
+        if (result.granted) {
+          // Whoever left while waiting is held for nothing: the call is settled at once by `run`.
+          hold(exchange, organizationId, covering, demand)(ask, result.states)
+          return
+        }
+        const verdict = judge(demand, covering.meters, result.states, clock.now())
+        if ('ask' in verdict) {
+          ask = verdict.ask
+          result = undefined
+          if (tries < TRIES_MAX) continue
+        }
+        const blocked = 'blocked' in verdict ? verdict.blocked : othersWereFaster(covering, result)
+        if (!isWorthWaiting(onLimitOf(covering, blocked), blocked))
+          throw refuse(exchange, covering, blocked, result)
+        ticket ??= queueUp(exchange, organizationId, covering, blocked)
+        await myTurn(exchange, ticket, covering, blocked, result)
+        ask = demand.whole()
+        result = undefined
+        tries = 0
+      }
+    } finally {
+      ticket?.leave()
+    }
+  }
+
+  /** @throws GatewayError where the call has no place in the queue, or its time there is up */
+  async function myTurn(
+    exchange: Exchange,
+    ticket: Ticket | undefined,
+    covering: Covering,
+    blocked: Blocked,
+    result: TakeResult | undefined,
+  ): Promise<void> {
+    const isTurn = ticket !== undefined && (await ticket.turn(blocked.meter.id))
+    exchange.signal.throwIfAborted()
+    if (!isTurn) throw refuse(exchange, covering, blocked, result)
+  }
+
+  /** @returns a place in the queue; `undefined` where there is none left */
+  function queueUp(
+    { signal }: Exchange,
+    organizationId: string,
+    covering: Covering,
+    blocked: Blocked,
+  ): Ticket | undefined {
+    const onLimit = onLimitOf(covering, blocked)
+    const { queueMs, queueMax } = onLimit === 'reject' ? HELD_WAIT : onLimit
+    if (room.waiting(organizationId) >= queueMax) return undefined
+    return room.join(organizationId, queueMs, signal)
+  }
+
+  function refuse(
+    exchange: Exchange,
+    covering: Covering,
+    { index, meter, by, isTooMuch, renewsInMs }: Blocked,
+    result: TakeResult | undefined,
+  ): GatewayError {
+    const states = result?.states ?? []
+    const nowMs = clock.now()
+    exchange.allowance = {
+      outputTokensMax: undefined,
+      requests: tightestRoom(covering, states, 'requests', nowMs),
+      tokens: tightestRoom(covering, states, 'tokens', nowMs),
+      budgetRemainingNanoUsd: undefined,
+    }
+    return limitExceeded({
+      meter,
+      state: states[index],
+      by,
+      isTooMuch,
+      retryAfterMs: by === 'held' ? 1000 : (renewsInMs ?? 1000),
+    })
+  }
+
+  function settle(exchange: Exchange, isComplete: boolean): void {
+    const held = open.get(exchange.id)
+    if (held === undefined) return
+    open.delete(exchange.id)
+    const { organizationId, id } = held
+    try {
+      const wasSent = exchange.attempts.some(({ dispatched }) => dispatched)
+      const ended = wasSent
+        ? counters.settle(organizationId, id, actualOf(exchange.attempts))
+        : counters.release(organizationId, id)
+      if (ended instanceof Promise) {
+        ended.then(() => room.look(organizationId), options.onError)
+      } else room.look(organizationId)
+    } catch (error) {
+      options.onError(error)
+    }
+    if (isComplete) learn(exchange, held)
+  }
+
+  function learn(exchange: Exchange, held: CallHold): void {
+    const { incoming, attempts } = exchange
+    const attempt = attempts.at(-1)
+    if (attempt === undefined || attempt.estimated) return
+    const { inputTokens, outputTokens, reasoningTokens } = attempt.usage
+    if (inputTokens === undefined || outputTokens === undefined) return
+    const expected = held.demand.quoted(inputTokens, outputTokens)
+    experience.note({
+      target: nameOf(attempt),
+      task: incoming.hints.task,
+      inputBytes: held.demand.inputBytes,
+      inputTokens,
+      outputTokens,
+      choices: held.demand.choices,
+      costFactor: expected > 0 ? attempt.costNanoUsd / expected : 1,
+      outputTokensMax: held.outputTokensMax ?? held.demand.tokensMaxAsked,
+      reasons: (reasoningTokens ?? 0) > 0,
+    })
+  }
+
+  /** A call that lasts longer than a lease is no abandoned one. */
+  function renew(): void {
+    const beforeMs = clock.now() - RENEW_MS
+    for (const held of open.values()) {
+      if (held.takenAtMs > beforeMs) continue
+      try {
+        const grown = counters.grow(held.organizationId, held.id, NOTHING, LEASE_MS)
+        if (grown instanceof Promise) grown.catch(options.onError)
+      } catch (error) {
+        options.onError(error)
+      }
+    }
+  }
+
+  return {
+    admit,
+    relay(events, exchange) {
+      const held = open.get(exchange.id)
+      if (held === undefined || !mayOutgrow(held)) return events
+      return growWith(events, held, {
+        counters,
+        leaseMs: LEASE_MS,
+        attempt: () => exchange.attempts.at(-1),
+        countText: (attempt: Attempt) => options.countText(attempt.outputText, attempt.model),
+        nowMs: () => clock.now(),
+      })
+    },
+    settle,
+    close() {
+      clearInterval(renewal)
+      room.close()
+    },
+  }
+}
+
+const NOTHING_SOLD = {
+  inputBytes: 0,
+  usual: { inputTokens: 0, outputTokens: 0, costFactor: 1, heedsCap: undefined, reasons: false },
+  quote: { costOf: () => 0 },
+  grows: false,
+  unitsNanoUsd: 0,
+}
+
+function nameOf({ provider, model }: { readonly provider: string; readonly model: string }): string {
+  return `${provider}/${model}`
+}
+
+function lostOf(error: unknown): CountersLost | undefined {
+  if (!(error instanceof GatewayError) || error.code !== 'storage_unavailable') return undefined
+  return error.detail?.reason === 'counters_lost' ? (error.detail as CountersLost) : undefined
+}
+
+/** What was found free was taken each time before this call had it: it waits like one that found nothing. */
+function othersWereFaster(covering: Covering, result: TakeResult | undefined): Blocked {
+  return standingIn(covering, result === undefined || result.granted ? '' : result.refusedBy)
+}
+
+function onLimitOf({ owners }: Covering, { index }: Blocked): OnLimit {
+  return owners[index]?.onLimit ?? 'reject'
+}
+
+/** What calls under way may give back comes soon; for the rest only a queue waits, and only if it can be in time. */
+function isWorthWaiting(onLimit: OnLimit, { by, meter, renewsInMs, isTooMuch }: Blocked): boolean {
+  if (isTooMuch) return false
+  if (onLimit === 'reject') return by === 'held' && meter.quantity !== 'concurrency'
+  return by === 'held' || (renewsInMs !== undefined && renewsInMs <= onLimit.queueMs)
+}
+
+function standingIn({ meters }: Covering, meterId: string): Blocked {
+  const index = Math.max(
+    0,
+    meters.findIndex(({ id }) => id === meterId),
+  )
+  const meter = meters[index]
+  if (meter === undefined) throw new Error('A call without meters was refused.')
+  return { index, meter, by: 'held', renewsInMs: undefined, isTooMuch: false }
+}
