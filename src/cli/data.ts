@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type ControlClient, openControl } from './control-client.ts'
 import { EXIT, print, table } from './output.ts'
+import { addReconcile } from './reconcile.ts'
 
 /** `orgs`, `keys`, `usage` and `providers`: the control API as commands. */
 export function addData(program: Command): void {
@@ -134,7 +135,7 @@ function addKeys(program: Command): void {
 }
 
 function addUsage(program: Command): void {
-  program
+  const usage = program
     .command('usage')
     .description('what was spent, by whom, on what')
     .option(
@@ -171,6 +172,7 @@ function addUsage(program: Command): void {
         ])
       },
     )
+  addReconcile(usage)
 }
 
 function addProviders(program: Command): void {

@@ -15,6 +15,7 @@ import { registerHealth } from './health.ts'
 import { registerKeys } from './keys.ts'
 import { registerOrganizations } from './organizations.ts'
 import { registerProviders } from './providers.ts'
+import { registerReconcile } from './reconcile.ts'
 import { registerReports } from './reports.ts'
 import { registerRequests } from './requests.ts'
 import { registerUsage } from './usage.ts'
@@ -57,6 +58,7 @@ export async function registerControlPlane(app: FastifyInstance, gateway: Gatewa
       registerOrganizations(scope, gateway)
       registerKeys(scope, gateway)
       registerUsage(scope, gateway)
+      registerReconcile(scope, gateway)
       registerRequests(scope, gateway)
       registerReports(scope, gateway)
       registerProviders(scope, gateway)
