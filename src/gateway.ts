@@ -23,6 +23,7 @@ import { createStatements, type Statements } from './ledger/statements/statement
 import { createTokenCounter } from './ledger/token-counter.ts'
 import type { QuoteOf } from './limits/admission.ts'
 import { createAdmitStage } from './limits/admit-stage.ts'
+import { toBudget, toLimits } from './limits/defaults.ts'
 import { openLimits } from './limits/limits.ts'
 import { MemoryCounters } from './limits/memory-counters.ts'
 import type { PolicyRemoval } from './limits/policy-removal.ts'
@@ -53,7 +54,7 @@ import type { Database } from './storage/database.ts'
 import { createIdentityStore } from './storage/identity-store.ts'
 import { createLedgerStore } from './storage/ledger-store.ts'
 import { createMemoryJournal } from './storage/memory-journal.ts'
-import { createPolicyStore } from './storage/policy-store.ts'
+import { beginPolicies, createPolicyStore } from './storage/policy-store.ts'
 import { createResourceStore } from './storage/resource-store.ts'
 import { createSpentStore } from './storage/spent-store.ts'
 import { createStatementStore } from './storage/statement-store.ts'
@@ -171,7 +172,15 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
   const { database, clock = systemClock, random = Math.random, logger = SILENT_LOGGER } = options
   const now = () => clock.now()
   const events = createEvents((error) => logger.error({ error }, 'a listener failed'))
-  const identityStore = createIdentityStore(database)
+  const identityStore = createIdentityStore(database, (transaction, organizationId, isLimited) => {
+    const { limits, budgets } = plane.config
+    return beginPolicies(
+      transaction,
+      organizationId,
+      isLimited ? toLimits(limits.default) : undefined,
+      toBudget(budgets.default),
+    )
+  })
   const ledgerStore = createLedgerStore(database)
   const policyStore = createPolicyStore(database)
   const spentStore = createSpentStore(database)

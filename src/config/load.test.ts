@@ -86,7 +86,7 @@ describe('loadConfig', () => {
       unknown: 'ceiling',
       ceiling: { inputPerMillionUsd: 10, outputPerMillionUsd: 50 },
     })
-    expect(config.limits.default.requestsPerMinute).toBeNull()
+    expect(config.limits.default.requestsPerMinute).toBe(60)
   })
 
   it.each(['', '# only a comment\n', 'server:\nmodels:\n  # nothing yet\n'])(

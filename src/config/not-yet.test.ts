@@ -6,11 +6,12 @@ describe('findNotYet()', () => {
     const tree = {
       server: { port: 1 },
       limits: { default: { requestsPerMinute: 2 } },
+      breaker: { failures: 2 },
       alerts: { thresholds: { latencyMs: 1 } },
       storage: { redis: 'none' },
       models: { chat: { targets: ['a/b'], retries: 3 }, plain: { targets: ['a/b'] } },
     }
-    expect(findNotYet(tree).map(({ path }) => path.join('.'))).toEqual(['limits', 'models.chat.retries'])
+    expect(findNotYet(tree).map(({ path }) => path.join('.'))).toEqual(['breaker', 'models.chat.retries'])
   })
 
   it('takes anything for a tree', () => {

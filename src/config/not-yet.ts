@@ -6,8 +6,6 @@ import { isMap } from './tree.ts'
  * believed to hold and does not is worse than none.
  */
 const SECTIONS: readonly Path[] = [
-  ['limits'],
-  ['budgets'],
   ['safety'],
   ['breaker'],
   ['cache'],

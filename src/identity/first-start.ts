@@ -16,7 +16,8 @@ export async function prepareFirstStart(
   const { data } = await store.listOrganizations({ limit: 1 })
   if (data.length > 0) return undefined
   try {
-    const { id } = await organizations.create({ name: 'default', slug: DEFAULT_SLUG })
+    // Whoever tries us out is not to run into a limit that nobody set.
+    const { id } = await organizations.create({ name: 'default', slug: DEFAULT_SLUG, isLimited: false })
     return (await organizations.issueKey(id, { name: 'first key' })).key
   } catch (error) {
     // Another replica started at the same moment and was faster.

@@ -22,7 +22,12 @@ export interface IssuedKey {
 
 /** Changes to organizations, teams and keys, as the control API and the commands make them. */
 export interface Organizations {
-  create(input: { name: string; slug?: string | undefined }): Promise<Organization>
+  /** Starts with the configuration's budget and rate limits; with the budget alone where it is not to be limited. */
+  create(input: {
+    name: string
+    slug?: string | undefined
+    isLimited?: boolean | undefined
+  }): Promise<Organization>
   createTeam(organizationId: string, name: string): Promise<Team>
   /** @throws GatewayError `not_found`, `invalid_request` */
   issueKey(organization: string, input: NewKey): Promise<IssuedKey>
@@ -62,8 +67,8 @@ export function createOrganizations(store: IdentityStore, ring: KeyRing, now: ()
   }
 
   return {
-    async create({ name, slug }) {
-      return store.createOrganization({ id: uuidV7(now()), name, slug: slug ?? toSlug(name) })
+    async create({ name, slug, isLimited = true }) {
+      return store.createOrganization({ id: uuidV7(now()), name, slug: slug ?? toSlug(name), isLimited })
     },
     async createTeam(organizationId, name) {
       const { id } = await organizationOf(organizationId)

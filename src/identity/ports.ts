@@ -44,7 +44,15 @@ export interface ApiKey {
  * Names that are taken throw GatewayError `conflict`; an unreachable store throws `storage_unavailable`.
  */
 export interface IdentityStore {
-  createOrganization(row: { id: string; name: string; slug: string }): Promise<Organization>
+  /**
+   * With the budget that new organizations start with, and with their rate limits unless it is named as not limited.
+   */
+  createOrganization(row: {
+    id: string
+    name: string
+    slug: string
+    isLimited?: boolean
+  }): Promise<Organization>
   /** By id or slug. */
   findOrganization(idOrSlug: string): Promise<Organization | undefined>
   listOrganizations(page: PageRequest): Promise<Page<Organization>>
@@ -53,7 +61,8 @@ export interface IdentityStore {
   deleteOrganization(id: string): Promise<boolean>
 
   createTeam(row: { id: string; organizationId: string; name: string }): Promise<Team>
-  findTeam(organizationId: string, id: string): Promise<Team | undefined>
+  /** @param organizationId `undefined` = of whichever organization */
+  findTeam(organizationId: string | undefined, id: string): Promise<Team | undefined>
   listTeams(organizationId: string, page: PageRequest): Promise<Page<Team>>
   updateTeam(organizationId: string, id: string, change: { name?: string }): Promise<Team | undefined>
   deleteTeam(organizationId: string, id: string): Promise<boolean>

@@ -25,20 +25,30 @@ const ORGANIZATION_COLUMNS = 'id, name, slug, created_at'
 const TEAM_COLUMNS = 'id, organization_id, name, created_at'
 const KEYS_PAGE_ROWS = 5000
 
+/** Gives a new organization what it starts with, in the transaction that makes it. */
+export type BeginOrganization = (
+  transaction: Queryable,
+  organizationId: string,
+  isLimited: boolean,
+) => Promise<void>
+
 /**
  * Organizations, teams and keys in SQL. Deleted organizations and teams keep their rows, for the statements of past
  * months; nothing here returns them. Every change of a key is announced by a trigger, in its own transaction.
  */
-export function createIdentityStore(database: Database): IdentityStore {
+export function createIdentityStore(database: Database, begin?: BeginOrganization): IdentityStore {
   return {
-    async createOrganization({ id, name, slug }) {
-      const { rows } = await named(
-        database.query<OrganizationRecord>(
-          `INSERT INTO organizations (id, name, slug) VALUES ($1, $2, $3) RETURNING ${ORGANIZATION_COLUMNS}`,
-          [id, name, slug],
-        ),
+    async createOrganization({ id, name, slug, isLimited = true }) {
+      return named(
+        database.transaction(async (transaction) => {
+          const { rows } = await transaction.query<OrganizationRecord>(
+            `INSERT INTO organizations (id, name, slug) VALUES ($1, $2, $3) RETURNING ${ORGANIZATION_COLUMNS}`,
+            [id, name, slug],
+          )
+          await begin?.(transaction, id, isLimited)
+          return fromOrganization(only(rows))
+        }),
       )
-      return fromOrganization(only(rows))
     },
 
     async findOrganization(idOrSlug) {
@@ -102,8 +112,8 @@ export function createIdentityStore(database: Database): IdentityStore {
 
     async findTeam(organizationId, id) {
       const { rows } = await database.query<TeamRecord>(
-        `SELECT ${TEAM_COLUMNS} FROM teams WHERE organization_id = $1 AND id = $2 AND deleted_at IS NULL`,
-        [organizationId, id],
+        `SELECT ${TEAM_COLUMNS} FROM teams WHERE ($1::text IS NULL OR organization_id = $1) AND id = $2 AND deleted_at IS NULL`,
+        [organizationId ?? null, id],
       )
       return rows[0] === undefined ? undefined : fromTeam(rows[0])
     },

@@ -4,6 +4,7 @@ import {
   type Limits,
   NO_BUDGET,
   NO_LIMITS,
+  ORGANIZATION,
   type Policy,
   SCOPES,
   type Subject,
@@ -86,8 +87,18 @@ export function createPolicyStore(database: Database): PolicyStore & PolicyRemov
   }
 }
 
-/** Within somebody's transaction. What is left out keeps its value, at first that of `NO_LIMITS`. */
-export async function putLimits(
+/** Sets limits and budget of an organization that is made in the same transaction. */
+export async function beginPolicies(
+  transaction: Queryable,
+  organizationId: string,
+  limits: Limits | undefined,
+  budget: Budget,
+): Promise<void> {
+  if (limits !== undefined) await putLimits(transaction, organizationId, ORGANIZATION, limits)
+  await putBudget(transaction, organizationId, ORGANIZATION, budget)
+}
+
+async function putLimits(
   transaction: Queryable,
   organizationId: string,
   subject: Subject,
@@ -98,8 +109,7 @@ export async function putLimits(
   return readOne(transaction, organizationId, subject)
 }
 
-/** Within somebody's transaction. What is left out keeps its value, at first that of `NO_BUDGET`. */
-export async function putBudget(
+async function putBudget(
   transaction: Queryable,
   organizationId: string,
   subject: Subject,

@@ -41,7 +41,7 @@ export interface TestGateway {
   readonly database: Database
   readonly simulator: Simulator
   readonly simulatorUrl: string
-  /** @returns another organization with a key */
+  /** @returns another organization, without rate limits, with a key */
   newOrganization(name: string): Promise<{ readonly id: string; readonly key: string }>
   /**
    * Waits for the calls that are under way: a reply may be read to its end a moment before it is booked.
@@ -95,7 +95,7 @@ export async function startGateway(options: StartOptions = {}): Promise<TestGate
     simulator,
     simulatorUrl,
     async newOrganization(name) {
-      const { id } = await gateway.organizations.create({ name })
+      const { id } = await gateway.organizations.create({ name, isLimited: false })
       return { id, key: (await gateway.organizations.issueKey(id, { name: 'a key' })).key }
     },
     async ledger() {

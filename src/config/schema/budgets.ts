@@ -1,13 +1,15 @@
 import { z } from 'zod'
+import { USD_MAX } from './limits.ts'
 
 const budget = z
   .strictObject({
     monthlyLimitUsd: z
       .number()
       .min(0)
+      .max(USD_MAX)
       .nullable()
-      .default(null)
-      .meta({ description: 'US dollars a calendar month; `null` = no limit.', examples: [1000] }),
+      .default(1000)
+      .meta({ description: 'US dollars a calendar month; `null` = no limit.', examples: [500] }),
     alertAt: z
       .array(z.number().gt(0).max(10))
       .max(16)

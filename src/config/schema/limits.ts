@@ -1,8 +1,11 @@
 import { z } from 'zod'
 import { durationMs } from './text.ts'
 
-function limit(description: string) {
-  return z.int().min(0).nullable().default(null).describe(`${description}; \`null\` = no limit.`)
+/** What counters count up to, in nano-dollars, is nine million and some. */
+export const USD_MAX = 9_000_000
+
+function limit(description: string, value: number | null = null) {
+  return z.int().min(0).nullable().default(value).describe(`${description}; \`null\` = no limit.`)
 }
 
 const onLimit = z.union([
@@ -15,12 +18,13 @@ const onLimit = z.union([
 
 const limits = z
   .strictObject({
-    requestsPerMinute: limit('Calls in a minute'),
+    requestsPerMinute: limit('Calls in a minute', 60),
     tokensPerMinute: limit('Tokens in a minute'),
-    tokensPerHour: limit('Tokens in an hour'),
+    tokensPerHour: limit('Tokens in an hour', 100_000),
     costPerDayUsd: z
       .number()
       .min(0)
+      .max(USD_MAX)
       .nullable()
       .default(null)
       .describe('US dollars in a day; `null` = no limit.'),
@@ -29,6 +33,12 @@ const limits = z
       description: 'What happens at a limit: refused at once, or queued within these bounds.',
       examples: ['reject', { queueMs: 2000, queueMax: 100 }],
     }),
+    failClosed: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether calls are refused while the shared counters are away; otherwise they go on within what was leased beforehand.',
+      ),
   })
   .prefault({})
   .describe('What a new organization starts with.')
