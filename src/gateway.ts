@@ -26,6 +26,7 @@ import { createAdmitStage } from './limits/admit-stage.ts'
 import { toBudget, toLimits } from './limits/defaults.ts'
 import { openLimits } from './limits/limits.ts'
 import { MemoryCounters } from './limits/memory-counters.ts'
+import type { PolicyBook } from './limits/policy-book.ts'
 import type { PolicyRemoval } from './limits/policy-removal.ts'
 import type { Counters, PolicyStore, SpentStore } from './limits/ports.ts'
 import type { Caller, Exchange, Incoming } from './pipeline/exchange.ts'
@@ -89,6 +90,8 @@ export interface Gateway {
   readonly policyStore: PolicyStore & PolicyRemoval
   readonly spentStore: SpentStore
   readonly counters: Counters
+  /** Limits and budgets in force. */
+  readonly book: PolicyBook
   readonly statements: Statements
   readonly organizations: Organizations
   readonly directory: Directory
@@ -364,6 +367,7 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     policyStore,
     spentStore,
     counters,
+    book: limits.book,
     statements,
     organizations,
     directory,

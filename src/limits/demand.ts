@@ -105,9 +105,11 @@ export class Demand {
   /** The least that is of use, when nobody else holds anything that may come back. */
   least(): Ask {
     const { asked, usual, inputBytes } = this.facts
-    const fewest = Math.min(asked.tokensMin * asked.choices, this.outputMost)
     // Only a model that is known to stop where it is told to can be given less than it usually writes.
     if (this.isKnown && usual.heedsCap !== true) return this.ask(this.leastUsual(), TOKENS_TOLERANCE)
+    // Half an answer may be of use; a few words of it are paid for nothing.
+    const useful = this.isKnown ? Math.ceil(this.outputUsual / 2) : 0
+    const fewest = Math.min(Math.max(asked.tokensMin * asked.choices, useful), this.outputMost)
     const input = usual.inputTokens ?? Math.ceil(inputBytes / PLAIN_BYTES_PER_TOKEN)
     return {
       amounts: { requests: 1, tokens: input + fewest, costNanoUsd: this.costOf(fewest, input) },
