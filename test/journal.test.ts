@@ -98,15 +98,18 @@ async function redis() {
   const url = await redisUrl()
   if (url === undefined) return undefined
   const namespace = `journal-${randomUUID()}`
-  const client = openRedis({ url, commandTimeoutMs: 5000, onError: () => undefined })
-  await untilReady(client, 5000)
-  undo.push(async () => {
-    await client.del(`{${namespace}}:rows`, `{${namespace}}:facts`)
-    client.disconnect()
-  })
+  const connect = async () => {
+    const redis = openRedis({ url, commandTimeoutMs: 5000, onError: () => undefined })
+    await untilReady(redis, 5000)
+    undo.push(() => redis.disconnect())
+    return redis
+  }
+  const client = await connect()
+  const wire = await connect()
+  undo.push(() => client.del(`{${namespace}}:rows`, `{${namespace}}:facts`))
   return {
     address: `${url}#${namespace}`,
-    open: () => openRedisJournal({ client, logger: SILENT, namespace, takeoverMs: 1 }),
+    open: () => openRedisJournal({ client, wire, logger: SILENT, namespace, takeoverMs: 1 }),
   }
 }
 

@@ -127,8 +127,9 @@ export interface LedgerStore {
 }
 
 /**
- * Rows on their way to the ledger: taken at once, durable within about 10 ms, gone once the ledger has them. Rows are
- * delivered in the order in which they were taken, at least once each.
+ * Rows on their way to the ledger: taken at once, out of this process by the end of the turn of the event loop, durable
+ * within about 10 ms, gone once the ledger has them. Rows are delivered in the order in which they were taken, at least
+ * once each.
  */
 export interface Journal {
   /**
@@ -138,8 +139,15 @@ export interface Journal {
    */
   append(row: LedgerRow): void
   /**
-   * @returns once every row taken so far would survive the death of this process (and of this machine, where the
-   *   implementation says so), or is in the ledger; rejects with `storage_unavailable` where a write has failed. The
+   * To be waited for before a caller gets the last byte of the reply that was booked.
+   *
+   * @returns once every row taken so far survives the death of this process; or, where what keeps them fails or is slow,
+   *   after 50 ms: nobody's reply hangs on it. `undefined` where nothing is to be waited for
+   */
+  handedOver(): Promise<void> | undefined
+  /**
+   * @returns once every row taken so far would survive the death of this machine, as far as the implementation says so,
+   *   or is in the ledger; rejects with `storage_unavailable` where a write has failed. The
    *   rows are not lost by that: it is tried again, and meanwhile they are delivered from memory
    */
   appended(): Promise<void>

@@ -236,23 +236,41 @@ describe('openFileJournal() while the ledger is away', () => {
   })
 })
 
-/** A disk that fails, wholly or in the middle of a write, as long as it is told to. */
+/** A disk that fails: when it is written to, in the middle of that, or when it has to make sure of it. */
 function brittleDisk() {
-  const disk = { mode: 'works' as 'works' | 'full' | 'half' | 'stuck', writes: 0, release: () => {} }
+  const disk = {
+    mode: 'works' as 'works' | 'full' | 'half' | 'lossy' | 'stuck',
+    syncs: 0,
+    /** Writes that held the process up, and writes that did not. */
+    writes: { now: 0, slow: 0 },
+    release: () => {},
+  }
+  const full = () => Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+  const broken = () => Object.assign(new Error('i/o error'), { code: 'EIO' })
   const openFile = async (path: string): Promise<SegmentFile> => {
-    if (disk.mode === 'full') throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+    if (disk.mode === 'full') throw full()
     const file = await openSegmentFile(path)
     return {
       ...file,
-      async write(bytes, position) {
-        disk.writes++
-        if (disk.mode === 'stuck') await new Promise<void>((resolve) => (disk.release = resolve))
+      writeNow(bytes, position) {
+        disk.writes.now++
+        if (disk.mode === 'full') throw full()
         if (disk.mode === 'half') {
-          await file.write(bytes.subarray(0, Math.floor(bytes.length / 2)), position)
-          throw Object.assign(new Error('i/o error'), { code: 'EIO' })
+          file.writeNow(bytes.subarray(0, Math.floor(bytes.length / 2)), position)
+          throw broken()
         }
-        if (disk.mode === 'full') throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
+        file.writeNow(bytes, position)
+      },
+      async write(bytes, position) {
+        disk.writes.slow++
+        if (disk.mode === 'full') throw full()
         await file.write(bytes, position)
+      },
+      async sync() {
+        disk.syncs++
+        if (disk.mode === 'stuck') await new Promise<void>((resolve) => (disk.release = resolve))
+        if (disk.mode === 'lossy') throw broken()
+        await file.sync()
       },
     }
   }
@@ -297,12 +315,66 @@ describe('openFileJournal() on a disk that fails', () => {
     ids.push(...append(journal, 6, 10))
     await expect(journal.appended()).rejects.toMatchObject({ code: 'storage_unavailable' })
     const early = crashed(directory)
+    const [name = ''] = segments(early)
+    const whole = scanRecords(readFileSync(join(early, name)), 0, 100).records.length
+    expect(whole).toBeLessThan(10)
     disk.mode = 'works'
     ids.push(...append(journal, 11, 12))
     await untilWritten(journal)
     expect(await takeIds(await open(crashed(directory)))).toEqual(ids)
-    expect(await takeIds(await open(early))).toEqual(ids.slice(0, 5))
+    expect(await takeIds(await open(early))).toEqual(ids.slice(0, whole))
     expect(await takeIds(journal)).toEqual(ids)
+  })
+
+  it('loses nothing of what was written since a sync that failed', async () => {
+    const { disk, openFile } = brittleDisk()
+    const directory = join(folder, 'journal')
+    const journal = await open(directory, { openFile, segmentBytesMax: 1500 })
+    const ids = append(journal, 1, 5)
+    await journal.appended()
+    disk.mode = 'stuck'
+    for (let number = 6; number <= 15; number++) {
+      ids.push(...append(journal, number, number))
+      await journal.handedOver()
+    }
+    expect(segments(directory).length).toBeGreaterThan(1)
+    expect(await takeIds(await open(crashed(directory)))).toEqual(ids)
+    disk.mode = 'lossy'
+    disk.release()
+    await expect(journal.appended()).rejects.toMatchObject({ code: 'storage_unavailable' })
+    expect(await takeIds(await open(crashed(directory)))).toEqual(ids.slice(0, 5))
+    disk.mode = 'works'
+    ids.push(...append(journal, 16, 17))
+    await untilWritten(journal)
+    expect(await takeIds(await open(crashed(directory)))).toEqual(ids)
+    expect(await takeIds(journal)).toEqual(ids)
+    expect(logged.every((message) => message.includes('cannot be written'))).toBe(true)
+  })
+
+  it('is not held up by a disk whose sync takes long', async () => {
+    const { disk, openFile } = brittleDisk()
+    let nowMs = 0
+    const clock = { now: () => nowMs, monotonicMs: () => nowMs }
+    const journal = await open(join(folder, 'journal'), { openFile, clock })
+    append(journal, 1, 1)
+    await journal.appended()
+    expect(disk.writes).toEqual({ now: 0, slow: 1 })
+    disk.mode = 'stuck'
+    const step = async (number: number, ms: number) => {
+      nowMs += ms
+      append(journal, number, number)
+      await journal.handedOver()
+    }
+    await step(2, 10)
+    await step(3, 50)
+    expect(disk.writes).toEqual({ now: 2, slow: 1 })
+    await step(4, 1)
+    expect(disk.writes).toEqual({ now: 2, slow: 2 })
+    disk.mode = 'works'
+    disk.release()
+    await untilSynced(journal, () => (nowMs += 10))
+    await step(5, 10)
+    expect(disk.writes).toEqual({ now: 3, slow: 2 })
   })
 
   it('does not wait for a write that is stuck', async () => {
@@ -314,7 +386,7 @@ describe('openFileJournal() on a disk that fails', () => {
     })
     disk.mode = 'stuck'
     const ids = append(journal, 1, 5)
-    while (disk.writes === 0) await new Promise(setImmediate)
+    while (disk.syncs === 0) await new Promise(setImmediate)
     expect(await takeIds(journal)).toEqual([])
     nowMs = 1001
     expect(await takeIds(journal)).toEqual(ids)
@@ -325,6 +397,17 @@ describe('openFileJournal() on a disk that fails', () => {
     expect(await takeIds(journal)).toEqual([])
   })
 })
+
+async function untilSynced(journal: Journal, tick: () => void): Promise<void> {
+  let done = false
+  void journal.appended().then(() => {
+    done = true
+  })
+  while (!done) {
+    tick()
+    await new Promise(setImmediate)
+  }
+}
 
 async function untilWritten(journal: Journal): Promise<void> {
   while (

@@ -1,4 +1,4 @@
-import { constants, fdatasync, write } from 'node:fs'
+import { constants, fdatasync, write, writeSync } from 'node:fs'
 import { open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -7,14 +7,18 @@ export interface Segment {
   readonly path: string
   /** No record in it has a lower number; those of the next segment are higher than all of this one. */
   readonly firstNumber: number
-  /** Up to here it is written, and durable unless an earlier process wrote it. */
+  /** Up to here it is durable; what an earlier process wrote is as durable as its death has left it. */
   bytes: number
 }
 
-/** A segment that is being written. */
+/** A segment that is being written. What was written has left this process, and survives its death. */
 export interface SegmentFile {
-  /** Durable when it resolves. */
+  /** Done when it returns: a copy into the page cache of the system. */
+  writeNow(bytes: Buffer, position: number): void
+  /** The same, without holding this process up where the disk does. */
   write(bytes: Buffer, position: number): Promise<void>
+  /** Resolves when what was written before, and the name of the file, survive the loss of power. */
+  sync(): Promise<void>
   truncate(bytes: number): Promise<void>
   close(): Promise<void>
 }
@@ -77,24 +81,27 @@ export async function removeSegment({ path }: Segment): Promise<void> {
   await rm(path, { force: true })
 }
 
-/**
- * Where the system honours it, a write of such a file is durable when it returns: one trip to the thread pool instead
- * of two. open(2) of Linux: O_DSYNC is a write followed by fdatasync. macOS needs F_FULLFSYNC, which libuv's
- * `fdatasync` asks for.
- */
-const SYNCS_ITSELF = process.platform === 'linux'
-const FLAGS =
-  constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (SYNCS_ITSELF ? constants.O_DSYNC : 0)
+const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC
 
-/** Makes an empty file whose name is durable too. */
+/** Makes an empty file. */
 export async function openSegmentFile(path: string): Promise<SegmentFile> {
   const file = await open(path, FLAGS, 0o600)
-  await syncDirectory(join(path, '..'))
+  let isNameDurable = false
   return {
+    writeNow(bytes, position) {
+      let written = 0
+      while (written < bytes.length)
+        written += writeSync(file.fd, bytes, written, bytes.length - written, position + written)
+    },
     async write(bytes, position) {
       let written = 0
       while (written < bytes.length) written += await writeSome(file.fd, bytes, written, position + written)
-      if (!SYNCS_ITSELF) await sync(file.fd)
+    },
+    async sync() {
+      await syncData(file.fd)
+      if (isNameDurable) return
+      await syncDirectory(join(path, '..'))
+      isNameDurable = true
     },
     truncate: (bytes) => file.truncate(bytes),
     close: () => file.close(),
@@ -110,7 +117,7 @@ function writeSome(fd: number, bytes: Buffer, offset: number, position: number):
   })
 }
 
-function sync(fd: number): Promise<void> {
+function syncData(fd: number): Promise<void> {
   return new Promise((resolve, reject) => {
     fdatasync(fd, (error) => (error ? reject(error) : resolve()))
   })

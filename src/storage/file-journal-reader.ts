@@ -43,7 +43,8 @@ export function createBacklogReader(options: BacklogReaderOptions): BacklogReade
   function moveTo(segment: Segment, offset: number): void {
     place = { segment, offset }
     if (offset < segment.bytes) return
-    const next = segments[segments.indexOf(segment) + 1]
+    // One of which nothing is durable yet is newer than what this one may still get.
+    const next = segments.slice(segments.indexOf(segment) + 1).find(({ bytes }) => bytes > 0)
     place = next === undefined ? undefined : { segment: next, offset: 0 }
     cached = undefined
   }

@@ -13,8 +13,9 @@ import {
 } from './file-journal-files.ts'
 import { createBacklogReader } from './file-journal-reader.ts'
 import { createRelease } from './file-journal-release.ts'
-import { createSegmentWriter } from './file-journal-writer.ts'
-import { createJournalBuffer, type JournalEntry } from './journal-buffer.ts'
+import { createSegmentWriter, type Place } from './file-journal-writer.ts'
+import { createGroupSync } from './group-sync.ts'
+import { createJournalBuffer, type JournalEntry, type Write } from './journal-buffer.ts'
 import { createDrainWaiters, journalClosed } from './journal-ends.ts'
 import { createRecordWriter, scanRecords } from './journal-record.ts'
 import { encodeRow } from './journal-row.ts'
@@ -29,7 +30,7 @@ export interface FileJournalOptions {
   readonly bytesMax?: number
   /** A file is removed once all of it is in the ledger. */
   readonly segmentBytesMax?: number
-  /** Between the beginnings of two writes. */
+  /** Between the beginnings of two syncs. */
   readonly gapMs?: number
   /** Rows of which the ledger gets the object itself; more wait on the disk alone. */
   readonly windowRowsMax?: number
@@ -48,7 +49,7 @@ const BYTES_MAX = 1024 ** 3
 const SEGMENT_BYTES_MAX = 16 * 1024 ** 2
 /** A full journal has to get room by drained segments, so there must be several. */
 const SEGMENTS_MIN = 4
-/** With the write itself a row is durable after 10 ms at most, and a disk has some 130 writes a second to do. */
+/** With the sync itself a row is durable after 10 ms at most, and a disk has some 130 syncs a second to do. */
 const GAP_MS = 8
 const COMMIT_ROWS_MAX = 1000
 const WINDOW_ROWS_MAX = 4000
@@ -57,7 +58,8 @@ const UNWRITTEN_ROWS_MAX = 10_000
 const EMBEDDED_RELEASE_MS = 60_000
 
 /**
- * Opens the journal in a directory of this machine. What `appended` has confirmed survives the loss of power.
+ * Opens the journal in a directory of this machine. What `handedOver` has confirmed lies in the page cache of the system
+ * and survives the process; what `appended` has confirmed survives the loss of power.
  *
  * @throws GatewayError `conflict` where another process has the directory
  */
@@ -90,6 +92,7 @@ export async function openFileJournal(options: FileJournalOptions): Promise<Jour
     ),
     openFile: options.openFile ?? openSegmentFile,
     segments,
+    clock,
   })
   const release = createRelease({
     directory,
@@ -102,10 +105,10 @@ export async function openFileJournal(options: FileJournalOptions): Promise<Jour
     bytesMax: Math.floor(bytesMax / 2),
   })
   const backlog = createBacklogReader({ directory, segments, logger })
+  const syncs = createGroupSync({ clock, sync: writer.sync, gapMs: options.gapMs ?? GAP_MS })
   const buffer = createJournalBuffer({
     clock,
     write,
-    gapMs: options.gapMs ?? GAP_MS,
     commitRowsMax: COMMIT_ROWS_MAX,
     onError: (error, waitingRows) =>
       logger.error({ error, waitingRows, directory }, 'the journal cannot be written, trying again'),
@@ -113,13 +116,19 @@ export async function openFileJournal(options: FileJournalOptions): Promise<Jour
   const [oldest] = segments
   if (oldest !== undefined) backlog.begin(oldest, 0)
 
-  /** Older than all of the buffer, and newer than what the files had before. */
-  async function write(entries: readonly JournalEntry[]): Promise<void> {
+  function write(entries: readonly JournalEntry[]): Write {
     records.reset()
     for (const { number, row } of entries) if (number > drained) records.add(number, encodeRow(row))
     const bytes = records.bytes()
-    if (bytes.length === 0) return
-    const { segment, offset } = await writer.append(bytes, entries[0]?.number ?? 0)
+    if (bytes.length === 0) return { durable: Promise.resolve() }
+    const place = writer.append(bytes, entries[0]?.number ?? 0)
+    if (!(place instanceof Promise)) return { durable: settle(entries, place) }
+    return { handedOver: place, durable: place.then((found) => settle(entries, found)) }
+  }
+
+  /** Takes entries that are durable: older than all of the buffer, and newer than what the files had before. */
+  async function settle(entries: readonly JournalEntry[], { segment, offset }: Place): Promise<void> {
+    await syncs.request()
     if (backlog.hasMore) return
     if (window.length + entries.length > windowRowsMax) backlog.begin(segment, offset)
     else for (const entry of entries) if (entry.number > drained) window.push(entry)
@@ -165,6 +174,7 @@ export async function openFileJournal(options: FileJournalOptions): Promise<Jour
       if (closed !== undefined) throw journalClosed()
       buffer.append({ number: ++lastNumber, row })
     },
+    handedOver: () => buffer.handedOver(),
     appended: () => buffer.written(lastNumber),
     get hasRoom() {
       return closed === undefined && release.bytes < bytesMax && buffer.rows < unwrittenRowsMax

@@ -12,23 +12,30 @@ function range(from: number, to: number): number[] {
 
 let errors: unknown[] = []
 
-/** A disk that keeps what it is given, and does as told before that. */
-function open(before: (writes: number) => Promise<void>, changes: Partial<JournalBufferOptions> = {}) {
-  const writes: { readonly atMs: number; readonly numbers: number[] }[] = []
-  let calls = 0
+/**
+ * A disk that keeps what it is given, and does as told before that. What it is given leaves the process at once, or as
+ * `leaves` says.
+ */
+function open(
+  before: (writes: number) => Promise<void>,
+  changes: Partial<JournalBufferOptions> = {},
+  leaves?: (writes: number) => Promise<void> | undefined,
+) {
+  const writes: number[][] = []
+  const durable: number[] = []
   const buffer = createJournalBuffer({
     clock: { monotonicMs: () => Date.now() },
-    async write(entries) {
-      const atMs = Date.now()
-      await before(++calls)
-      writes.push({ atMs, numbers: entries.map(({ number }) => number) })
+    write(entries) {
+      const numbers = entries.map(({ number }) => number)
+      writes.push(numbers)
+      const handedOver = leaves?.(writes.length)
+      return { handedOver, durable: before(writes.length).then(() => void durable.push(...numbers)) }
     },
-    gapMs: 8,
     commitRowsMax: 1000,
     onError: (error) => errors.push(error),
     ...changes,
   })
-  return { buffer, writes, numbers: () => writes.flatMap(({ numbers }) => numbers) }
+  return { buffer, writes, numbers: () => durable }
 }
 
 const WORKS = () => Promise.resolve()
@@ -42,50 +49,153 @@ afterEach(() => {
 })
 
 describe('append()', () => {
-  it('append() after a pause is written at once, with the others of its turn', async () => {
+  it('append() leaves the process with the others of its turn', async () => {
     const { buffer, writes } = open(WORKS)
     for (const number of range(1, 5)) buffer.append(entry(number))
     expect(buffer.rows).toBe(5)
     await vi.advanceTimersByTimeAsync(0)
-    expect(writes.map(({ numbers }) => numbers)).toEqual([[1, 2, 3, 4, 5]])
+    expect(writes).toEqual([[1, 2, 3, 4, 5]])
     expect(buffer.rows).toBe(0)
-  })
-
-  it('append() waits for no longer than the gap, and the disk has one write for each', async () => {
-    const { buffer, writes, numbers } = open(WORKS)
-    const startMs = Date.now()
-    for (const number of range(0, 999)) {
-      buffer.append(entry(number))
-      await vi.advanceTimersByTimeAsync(1)
-    }
-    await vi.advanceTimersByTimeAsync(8)
-    expect(numbers()).toEqual(range(0, 999))
-    expect(writes.length).toBeLessThanOrEqual(1000 / 8 + 1)
-    for (const { atMs, numbers } of writes) expect(atMs - startMs - (numbers[0] ?? 0)).toBeLessThanOrEqual(8)
   })
 
   it('append() of more rows than one write takes makes the next follow at once', async () => {
     const { buffer, writes } = open(WORKS, { commitRowsMax: 3 })
     for (const number of range(1, 10)) buffer.append(entry(number))
     await vi.advanceTimersByTimeAsync(4)
-    expect(writes.map(({ numbers }) => numbers.length)).toEqual([3, 3, 3])
-    await vi.advanceTimersByTimeAsync(8)
-    expect(writes.at(-1)?.numbers).toEqual([10])
+    expect(writes.map(({ length }) => length)).toEqual([3, 3, 3, 1])
   })
 
-  it('append() during a write goes into the next one', async () => {
+  it('append() does not wait until what was written before is durable', async () => {
     const gate = Promise.withResolvers<void>()
-    const { buffer, numbers, writes } = open((call) => (call === 1 ? gate.promise : WORKS()))
+    const { buffer, writes, numbers } = open((call) => (call === 1 ? gate.promise : WORKS()))
     buffer.append(entry(1))
-    await vi.advanceTimersByTimeAsync(100)
+    await vi.advanceTimersByTimeAsync(10)
     for (const number of range(2, 4)) buffer.append(entry(number))
-    await vi.advanceTimersByTimeAsync(100)
-    expect(writes).toEqual([])
-    expect(buffer.rows).toBe(4)
+    await vi.advanceTimersByTimeAsync(10)
+    expect(writes).toEqual([[1], [2, 3, 4]])
+    expect(numbers()).toEqual([2, 3, 4])
+    expect(buffer.rows).toBe(1)
     gate.resolve()
     await vi.advanceTimersByTimeAsync(0)
-    expect(writes.map(({ numbers }) => numbers)).toEqual([[1], [2, 3, 4]])
-    expect(numbers()).toEqual(range(1, 4))
+    expect(buffer.rows).toBe(0)
+  })
+
+  it('append() waits until what was written before has left the process', async () => {
+    const gate = Promise.withResolvers<void>()
+    const { buffer, writes } = open(WORKS, {}, (call) => (call === 1 ? gate.promise : undefined))
+    buffer.append(entry(1))
+    await vi.advanceTimersByTimeAsync(0)
+    buffer.append(entry(2))
+    buffer.append(entry(3))
+    await vi.advanceTimersByTimeAsync(10)
+    expect(writes).toEqual([[1]])
+    gate.resolve()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(writes).toEqual([[1], [2, 3]])
+  })
+})
+
+/** @returns whether a wait is over */
+function watch(wait: Promise<void> | undefined): { over: boolean } {
+  if (wait === undefined) throw new Error('Nothing is waited for.')
+  const watched = { over: false }
+  void wait.then(() => {
+    watched.over = true
+  })
+  return watched
+}
+
+describe('handedOver()', () => {
+  const NEVER = new Promise<void>(() => {})
+
+  it('handedOver() waits for the end of the turn, and not for the disk', async () => {
+    const { buffer } = open(() => NEVER)
+    expect(buffer.handedOver()).toBeUndefined()
+    buffer.append(entry(1))
+    const first = buffer.handedOver()
+    buffer.append(entry(2))
+    expect(buffer.handedOver()).toBe(first)
+    const wait = watch(first)
+    await vi.advanceTimersByTimeAsync(0)
+    expect(wait.over).toBe(true)
+    expect(buffer.handedOver()).toBeUndefined()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('handedOver() waits for a handover that takes its time, and for the next one apart from it', async () => {
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const { buffer } = open(WORKS, {}, (call) => gates[call - 1]?.promise)
+    buffer.append(entry(1))
+    await vi.advanceTimersByTimeAsync(0)
+    const first = watch(buffer.handedOver())
+    buffer.append(entry(2))
+    const second = watch(buffer.handedOver())
+    gates[0]?.resolve()
+    await vi.advanceTimersByTimeAsync(0)
+    expect([first.over, second.over]).toEqual([true, false])
+    gates[1]?.resolve()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(second.over).toBe(true)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('handedOver() waits for rows of one turn that go in several writes', async () => {
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const { buffer } = open(WORKS, { commitRowsMax: 2 }, (call) => gates[call - 1]?.promise)
+    for (const number of range(1, 4)) buffer.append(entry(number))
+    const wait = watch(buffer.handedOver())
+    await vi.advanceTimersByTimeAsync(0)
+    gates[0]?.resolve()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(wait.over).toBe(false)
+    gates[1]?.resolve()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(wait.over).toBe(true)
+  })
+
+  it('handedOver() ends after 50 ms whatever happens, and nobody waits until it is over', async () => {
+    const gate = Promise.withResolvers<void>()
+    const { buffer } = open(WORKS, {}, (call) => (call === 1 ? gate.promise : undefined))
+    buffer.append(entry(1))
+    const first = watch(buffer.handedOver())
+    await vi.advanceTimersByTimeAsync(30)
+    buffer.append(entry(2))
+    const second = watch(buffer.handedOver())
+    await vi.advanceTimersByTimeAsync(19)
+    expect([first.over, second.over]).toEqual([false, false])
+    await vi.advanceTimersByTimeAsync(1)
+    expect([first.over, second.over]).toEqual([true, true])
+    expect(buffer.handedOver()).toBeUndefined()
+    gate.resolve()
+    await vi.advanceTimersByTimeAsync(0)
+    buffer.append(entry(3))
+    expect(buffer.handedOver()).toBeInstanceOf(Promise)
+  })
+
+  it('handedOver() waits for nothing while the disk fails, or lasts for more than a second', async () => {
+    for (const how of ['throws', 'rejects', 'lasts'] as const) {
+      const { buffer, writes } = open(
+        () => (how === 'rejects' ? Promise.reject(new Error('EIO')) : NEVER),
+        {},
+        () => {
+          if (how === 'throws') throw new Error('ENOSPC')
+          return undefined
+        },
+      )
+      buffer.append(entry(1))
+      const wait = watch(buffer.handedOver())
+      await vi.advanceTimersByTimeAsync(0)
+      expect(wait.over).toBe(true)
+      if (how === 'lasts') await vi.advanceTimersByTimeAsync(1001)
+      const before = writes.length
+      buffer.append(entry(2))
+      expect(buffer.handedOver()).toBeUndefined()
+      // What is written to a disk that does not answer takes room, and is no safer.
+      await vi.advanceTimersByTimeAsync(10)
+      expect(writes.length).toBe(before)
+      expect(buffer.peek(10).map(({ number }) => number)).toEqual([1, 2])
+      vi.clearAllTimers()
+    }
   })
 })
 
@@ -169,10 +279,10 @@ describe('a disk that fails', () => {
     const { buffer, numbers } = open((call) => (call === 1 ? gate.promise : WORKS()))
     for (const number of range(1, 4)) buffer.append(entry(number))
     await vi.advanceTimersByTimeAsync(1000)
-    buffer.append(entry(5))
     expect(buffer.failing).toBe(false)
     await vi.advanceTimersByTimeAsync(1)
     expect(buffer.failing).toBe(true)
+    buffer.append(entry(5))
     buffer.dropThrough(2)
     expect(buffer.peek(10).map(({ number }) => number)).toEqual([3, 4, 5])
     await buffer.written(2)
@@ -180,6 +290,29 @@ describe('a disk that fails', () => {
     await vi.advanceTimersByTimeAsync(100)
     expect(numbers()).toEqual([3, 4, 5])
     expect(buffer.failing).toBe(false)
+  })
+})
+
+describe('writes that turn out not to be durable', () => {
+  it('are done again, in order, however many there were', async () => {
+    let works = false
+    const gate = Promise.withResolvers<void>()
+    const { buffer, numbers } = open(() =>
+      works ? WORKS() : gate.promise.then(() => Promise.reject(new Error('EIO'))),
+    )
+    for (const number of range(1, 3)) {
+      buffer.append(entry(number))
+      await vi.advanceTimersByTimeAsync(0)
+    }
+    buffer.append(entry(4))
+    gate.resolve()
+    await vi.advanceTimersByTimeAsync(0)
+    // One disk that failed once.
+    expect(errors.length).toBe(1)
+    expect(buffer.peek(10).map(({ number }) => number)).toEqual([1, 2, 3, 4])
+    works = true
+    await vi.advanceTimersByTimeAsync(100)
+    expect(numbers()).toEqual([1, 2, 3, 4])
   })
 })
 

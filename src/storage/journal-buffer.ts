@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { LedgerRow } from '../ledger/ports.ts'
+import { createHandoverWaits } from './journal-handover.ts'
 
 /** A row on its way, with its place in the order of the journal. */
 export interface JournalEntry {
@@ -9,22 +10,39 @@ export interface JournalEntry {
   readonly row: LedgerRow
 }
 
+/** What becomes of entries that are being written. */
+export interface Write {
+  /** Resolves once they have left this process; `undefined` = they have. */
+  readonly handedOver?: Promise<unknown> | undefined
+  /** Resolves once all of them are durable; rejects where none is. */
+  readonly durable: Promise<unknown>
+}
+
 export interface JournalBufferOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>
-  /** Makes entries durable, all or none. Called again only once it has ended. */
-  readonly write: (entries: readonly JournalEntry[]) => Promise<void>
-  /** Between the beginnings of two writes, so that rows share them. A row that comes after a pause does not wait. */
-  readonly gapMs: number
+  /**
+   * Takes entries out of this process. Called again once the last ones have left it, durable or not.
+   *
+   * @throws where that fails at once
+   */
+  readonly write: (entries: readonly JournalEntry[]) => Write
   /** Rows of one write; where more wait, the next follows at once. */
   readonly commitRowsMax: number
+  /** Called when entries have become durable, and are no longer here. */
+  readonly onWritten?: () => void
   readonly onError: (error: unknown, waitingRows: number) => void
 }
 
-/** Rows that are not durable yet. Writes them in groups (group commit), and again and again where that fails. */
+/**
+ * Rows that are not durable yet. Those of one turn of the event loop leave the process together at its end. Where that
+ * fails, or they turn out not to be durable, they are written again and again.
+ */
 export interface JournalBuffer {
   append(entry: JournalEntry): void
   /** Puts entries back that have turned out not to be durable. They are older than all that wait. */
   restore(entries: readonly JournalEntry[]): void
+  /** @returns once all entries have left this process, or too long has gone by; `undefined` where nothing waits */
+  handedOver(): Promise<void> | undefined
   /** @returns once no entry up to this number waits here; rejects when a write fails */
   written(through: number): Promise<void>
   /** Takes the oldest entries out, up to a number: they need not be written any more. */
@@ -40,6 +58,13 @@ export interface JournalBuffer {
   close(): Promise<void>
 }
 
+interface Batch {
+  entries: readonly JournalEntry[]
+  readonly startedMs: number
+  /** Resolves once its fate is known, and drawn into the buffer. */
+  ended: Promise<void>
+}
+
 interface Waiter {
   readonly through: number
   readonly resolve: () => void
@@ -52,76 +77,113 @@ const RETRY_MAX_MS = 5000
 const STALLED_MS = 1000
 
 export function createJournalBuffer(options: JournalBufferOptions): JournalBuffer {
-  const { clock, gapMs, commitRowsMax } = options
-  let inFlight: readonly JournalEntry[] = []
-  /** Newer than all of `inFlight`. */
+  const { clock, commitRowsMax } = options
+  /** Being written, or written and not durable; in the order in which they were begun. */
+  let inFlight: Batch[] = []
   let pending: JournalEntry[] = []
   let dropped = -1
   let waiters: Waiter[] = []
-  let lastStartMs = Number.NEGATIVE_INFINITY
   let retryMs = RETRY_FIRST_MS
   let failure: GatewayError | undefined
-  let scheduled: (() => void) | undefined
-  let running: Promise<void> | undefined
+  let scheduled: { readonly kind: 'turn' | 'retry'; readonly cancel: () => void } | undefined
+  let handing: Promise<void> | undefined
   let closing = false
+  const waits = createHandoverWaits()
 
   function schedule(): void {
-    if (scheduled !== undefined || running !== undefined || closing || pending.length === 0) return
-    const delayMs = failure === undefined ? gapLeftMs() : retryMs
-    if (delayMs > 0) {
-      const handle = setTimeout(start, delayMs)
-      scheduled = () => clearTimeout(handle)
-    } else {
-      // At the end of this turn of the loop, so that the rows of one turn go together.
-      const handle = setImmediate(start)
-      scheduled = () => clearImmediate(handle)
+    if (scheduled !== undefined || handing !== undefined || closing || pending.length === 0) return
+    if (failure !== undefined) {
+      const handle = setTimeout(flush, retryMs)
+      scheduled = { kind: 'retry', cancel: () => clearTimeout(handle) }
+    } else if (!isStalled()) {
+      const handle = setImmediate(flush)
+      scheduled = { kind: 'turn', cancel: () => clearImmediate(handle) }
     }
   }
 
-  function gapLeftMs(): number {
-    return pending.length >= commitRowsMax ? 0 : lastStartMs + gapMs - clock.monotonicMs()
-  }
-
-  function start(): void {
+  function unschedule(): void {
+    scheduled?.cancel()
     scheduled = undefined
-    running = commit().finally(() => {
-      running = undefined
-      schedule()
-    })
   }
 
-  async function commit(): Promise<void> {
-    lastStartMs = clock.monotonicMs()
-    inFlight = pending.length <= commitRowsMax ? pending : pending.slice(0, commitRowsMax)
-    pending = pending.slice(inFlight.length)
+  function flush(): void {
+    scheduled = undefined
+    const entries = pending.length <= commitRowsMax ? pending : pending.slice(0, commitRowsMax)
+    pending = pending.slice(entries.length)
+    const batch: Batch = { entries, startedMs: clock.monotonicMs(), ended: Promise.resolve() }
+    inFlight.push(batch)
+    waits.begin(pending.length > 0)
+    let write: Write
     try {
-      await options.write(inFlight)
-      inFlight = []
-      failure = undefined
-      retryMs = RETRY_FIRST_MS
+      write = options.write(entries)
     } catch (error) {
-      if (failure !== undefined) retryMs = Math.min(retryMs * 2, RETRY_MAX_MS)
-      pending = inOrder(live(inFlight).concat(pending))
-      inFlight = []
-      failure = unwritten(error)
-      options.onError(error, pending.length)
-      for (const waiter of waiters) waiter.reject(failure)
-      waiters = []
+      fail(batch, error)
+      waits.end()
+      schedule()
+      return
     }
-    tellWaiters()
+    batch.ended = write.durable.then(
+      () => confirm(batch),
+      (error: unknown) => fail(batch, error),
+    )
+    if (write.handedOver === undefined) end()
+    else {
+      waits.limit()
+      handing = write.handedOver.then(end, end)
+    }
   }
 
-  function live(entries: readonly JournalEntry[]): JournalEntry[] {
-    return entries.filter(({ number }) => number > dropped)
+  /** The rows have left the process, or did not get so far. */
+  function end(): void {
+    handing = undefined
+    waits.end()
+    schedule()
+  }
+
+  function confirm(batch: Batch): void {
+    leave(batch)
+    if (failure !== undefined) {
+      failure = undefined
+      if (scheduled?.kind === 'retry') unschedule()
+    }
+    retryMs = RETRY_FIRST_MS
+    schedule()
+    tellWaiters()
+    options.onWritten?.()
+  }
+
+  function fail(batch: Batch, error: unknown): void {
+    leave(batch)
+    pending = inOrder(batch.entries.concat(pending))
+    if (failure !== undefined && scheduled?.kind === 'retry') return
+    if (failure !== undefined) retryMs = Math.min(retryMs * 2, RETRY_MAX_MS)
+    failure = unwritten(error)
+    options.onError(error, pending.length)
+    for (const waiter of waiters) waiter.reject(failure)
+    waiters = []
+    waits.giveUp()
+    unschedule()
+    schedule()
+  }
+
+  function leave(batch: Batch): void {
+    inFlight = inFlight.filter((other) => other !== batch)
+  }
+
+  function after(entries: readonly JournalEntry[], number: number): readonly JournalEntry[] {
+    const kept = entries.findIndex((entry) => entry.number > number)
+    return kept < 0 ? [] : entries.slice(kept)
   }
 
   function oldest(): number {
-    if (inFlight.length + pending.length === 0) return Number.POSITIVE_INFINITY
-    return (live(inFlight)[0] ?? pending[0])?.number ?? Number.POSITIVE_INFINITY
+    let number = pending[0]?.number ?? Number.POSITIVE_INFINITY
+    for (const { entries } of inFlight) number = Math.min(number, entries[0]?.number ?? number)
+    return number
   }
 
   function isStalled(): boolean {
-    return inFlight.length > 0 && clock.monotonicMs() - lastStartMs > STALLED_MS
+    const [first] = inFlight
+    return first !== undefined && clock.monotonicMs() - first.startedMs > STALLED_MS
   }
 
   function tellWaiters(): void {
@@ -131,14 +193,24 @@ export function createJournalBuffer(options: JournalBufferOptions): JournalBuffe
     waiters = waiters.filter(({ through }) => through >= first)
   }
 
+  /** @returns once nothing is in flight any more */
+  async function landed(): Promise<void> {
+    await handing
+    await Promise.all(inFlight.map(({ ended }) => ended))
+  }
+
   return {
     append(entry) {
       pending.push(entry)
       schedule()
     },
     restore(entries) {
-      pending = inOrder(live(entries).concat(pending))
+      pending = inOrder(after(entries, dropped).concat(pending))
       schedule()
+    },
+    handedOver() {
+      if (failure !== undefined || (pending.length === 0 && handing === undefined)) return undefined
+      return isStalled() ? undefined : waits.wait(pending.length > 0)
     },
     isClear: (through) => through < oldest(),
     written(through) {
@@ -148,24 +220,26 @@ export function createJournalBuffer(options: JournalBufferOptions): JournalBuffe
     },
     dropThrough(number) {
       dropped = Math.max(dropped, number)
-      const kept = pending.findIndex((entry) => entry.number > number)
-      pending = kept < 0 ? [] : pending.slice(kept)
+      pending = [...after(pending, number)]
+      for (const batch of inFlight) batch.entries = after(batch.entries, number)
       tellWaiters()
     },
-    peek: (rowsMax) => live(inFlight).concat(pending).slice(0, rowsMax),
+    peek: (rowsMax) => inOrder(inFlight.flatMap(({ entries }) => entries).concat(pending)).slice(0, rowsMax),
     get rows() {
-      return inFlight.length + pending.length
+      return inFlight.reduce((sum, { entries }) => sum + entries.length, pending.length)
     },
     get failing() {
       return failure !== undefined || isStalled()
     },
     async close() {
       closing = true
-      scheduled?.()
-      scheduled = undefined
-      await running
+      unschedule()
+      await landed()
       failure = undefined
-      while (pending.length > 0 && failure === undefined) await commit()
+      while (pending.length > 0 && failure === undefined) {
+        flush()
+        await landed()
+      }
       if (failure !== undefined) throw failure
     },
   }

@@ -25,6 +25,8 @@ export function createMemoryJournal(options: MemoryJournalOptions = {}): Journal
       rows.push(row)
       appended++
     },
+    // It goes with the process whatever anybody waits for.
+    handedOver: () => undefined,
     appended: () => Promise.resolve(),
     get hasRoom() {
       return !closed && rows.length < rowsMax

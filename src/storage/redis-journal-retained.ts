@@ -2,9 +2,10 @@ import type { JournalEntry } from './journal-buffer.ts'
 
 /** Rows of this process that Redis has and the ledger perhaps not: to be written again where Redis loses them. */
 export interface RetainedRows {
-  /** @param id in the stream; higher than all before */
-  add(id: string, entry: JournalEntry): void
-  remove(id: string): void
+  /** @param throughId in the stream, of these or one behind them */
+  add(throughId: string, entries: readonly JournalEntry[]): void
+  /** @param rowIds that the ledger has */
+  remove(rowIds: readonly string[]): void
   /** Lets go of rows that have left the stream. @param oldestId in the stream; '' = it is empty */
   prune(oldestId: string): void
   /** @returns all, which are gone from here */
@@ -16,40 +17,46 @@ export interface RetainedRows {
 
 /** @param rowsMax past it the oldest rows are left to Redis alone: it would have to fail while the ledger is away */
 export function createRetainedRows(rowsMax: number): RetainedRows {
-  const entries = new Map<string, JournalEntry>()
+  /** By the id of the row, in the order of the stream. */
+  const rows = new Map<string, { readonly throughId: string; readonly entry: JournalEntry }>()
   /** The newest row that was left to Redis alone. */
   let forgottenId: string | undefined
 
   return {
-    add(id, entry) {
-      entries.set(id, entry)
-      if (entries.size <= rowsMax) return
-      for (const oldest of entries.keys()) {
-        entries.delete(oldest)
-        forgottenId = oldest
-        break
+    add(throughId, entries) {
+      for (const entry of entries) {
+        // One that is written again goes to the end.
+        rows.delete(entry.row.id)
+        rows.set(entry.row.id, { throughId, entry })
+      }
+      for (const [rowId, oldest] of rows) {
+        if (rows.size <= rowsMax) break
+        rows.delete(rowId)
+        forgottenId = oldest.throughId
       }
     },
-    remove: (id) => void entries.delete(id),
+    remove(rowIds) {
+      for (const rowId of rowIds) rows.delete(rowId)
+    },
     prune(oldestId) {
       if (forgottenId !== undefined && isBefore(forgottenId, oldestId)) forgottenId = undefined
-      for (const id of entries.keys()) {
-        if (!isBefore(id, oldestId)) break
-        entries.delete(id)
+      for (const [rowId, { throughId }] of rows) {
+        if (!isBefore(throughId, oldestId)) break
+        rows.delete(rowId)
       }
     },
     takeAll() {
-      const all = [...entries.values()]
-      entries.clear()
+      const all = [...rows.values()].map(({ entry }) => entry)
+      rows.clear()
       return all
     },
     isClear(through) {
       if (forgottenId !== undefined) return false
-      for (const { number } of entries.values()) if (number <= through) return false
+      for (const { entry } of rows.values()) if (entry.number <= through) return false
       return true
     },
     get size() {
-      return entries.size
+      return rows.size
     },
   }
 }

@@ -1,7 +1,7 @@
 import { redisScript } from './redis-script.ts'
 
-// Every script works on the keys `rows` (the stream), `facts` and `refused`, which share one hash tag, and returns
-// first: the generation, the oldest id in the stream, its length, and the bytes of the rows in it. The generation tells
+// Every script works on the keys `rows` (the stream), `facts` and `refused`, which share one hash tag. Those that are
+// answered return first: the generation, the oldest id in the stream, its length, and the bytes of the rows in it. The generation tells
 // a stream from one that took its place after Redis had lost it.
 
 const SHARED = `
@@ -12,6 +12,7 @@ local function generation(group, fresh)
   local found = redis.call('HGET', facts, 'generation')
   if found and redis.call('EXISTS', rows) == 1 then return found end
   redis.pcall('XGROUP', 'CREATE', rows, group, '0', 'MKSTREAM')
+  redis.call('DEL', facts)
   redis.call('HSET', facts, 'generation', fresh, 'bytes', '0')
   return fresh
 end
@@ -25,22 +26,29 @@ end
 `
 
 /**
- * ARGV group, a fresh generation, the generation that is expected or nothing, texts. Adds nothing where another
- * generation is there. Returns the ids behind the state.
+ * ARGV group, a fresh generation, writer, number of the batch, texts. Nobody hears of its reply: what it did is in the
+ * facts, under the name of the writer, as the number of its last batch and the id of the last row in that.
  */
 export const APPEND = redisScript(
   SHARED,
   `
-local current = generation(ARGV[1], ARGV[2])
-if ARGV[3] ~= '' and ARGV[3] ~= current then return state(current) end
-local ids, bytes = {}, 0
-for index = 4, #ARGV do
-  ids[#ids + 1] = redis.call('XADD', rows, '*', 'row', ARGV[index])
+generation(ARGV[1], ARGV[2])
+local id, bytes = '', 0
+for index = 5, #ARGV do
+  id = redis.call('XADD', rows, '*', 'row', ARGV[index])
   bytes = bytes + #ARGV[index]
 end
-if bytes > 0 then redis.call('HINCRBY', facts, 'bytes', bytes) end
-local reply = state(current)
-for _, id in ipairs(ids) do reply[#reply + 1] = id end
+redis.call('HINCRBY', facts, 'bytes', bytes)
+redis.call('HSET', facts, 'writer:' .. ARGV[3], ARGV[4] .. ' ' .. id)
+`,
+)
+
+/** ARGV group, a fresh generation, writer. Returns what `APPEND` left of it behind the state. */
+export const CONFIRM = redisScript(
+  SHARED,
+  `
+local reply = state(generation(ARGV[1], ARGV[2]))
+reply[#reply + 1] = redis.call('HGET', facts, 'writer:' .. ARGV[3]) or ''
 return reply
 `,
 )
@@ -93,17 +101,25 @@ export const SET_ASIDE = redisScript(
   `return redis.call('XADD', KEYS[3], '*', 'row', ARGV[1], 'reason', ARGV[2])`,
 )
 
-/** ARGV group, idle ms. Forgets consumers that have nothing in hand and were not heard of for that long. */
+/** ARGV group, idle ms. Forgets consumers that have nothing in hand, and writers, that were not heard of for that long. */
 export const TIDY = redisScript(
   `
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-local gone = 0
+local idle, gone = tonumber(ARGV[2]), 0
 for _, flat in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   local consumer = {}
   for index = 1, #flat, 2 do consumer[flat[index]] = flat[index + 1] end
-  if consumer.pending == 0 and consumer.idle > tonumber(ARGV[2]) then
+  if consumer.pending == 0 and consumer.idle > idle then
     redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], consumer.name)
     gone = gone + 1
+  end
+end
+local time = redis.call('TIME')
+local names = redis.call('HKEYS', KEYS[2])
+for _, name in ipairs(names) do
+  if string.sub(name, 1, 7) == 'writer:' then
+    local at = string.match(redis.call('HGET', KEYS[2], name), ' (%d+)-')
+    if at and time[1] * 1000 + time[2] / 1000 - at > idle then redis.call('HDEL', KEYS[2], name) end
   end
 end
 return gone

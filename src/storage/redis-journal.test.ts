@@ -24,41 +24,42 @@ const logger: StorageLogger = {
 async function createReplicas() {
   const namespace = `journal-${randomUUID()}`
   const admin = new Redis(url ?? '')
-  const replicas = new Map<Journal, { readonly client: Redis; readonly clientId: number }>()
+  const replicas = new Map<Journal, { readonly client: Redis; readonly wire: Redis }>()
+  const connect = async () => {
+    const redis = openRedis({ url: url ?? '', commandTimeoutMs: 5000, onError: () => undefined })
+    await new Promise<void>((resolve) => redis.once('ready', resolve))
+    return redis
+  }
   const keys = {
     rows: `{${namespace}}:rows`,
     facts: `{${namespace}}:facts`,
     refused: `{${namespace}}:refused`,
   }
+  function connectionsOf(journal: Journal) {
+    const connections = replicas.get(journal)
+    if (connections === undefined) throw new Error('This is no replica.')
+    return connections
+  }
   return {
     admin,
     keys,
     async open(options: Partial<RedisJournalOptions> = {}): Promise<Journal> {
-      const client = openRedis({ url: url ?? '', commandTimeoutMs: 5000, onError: () => undefined })
-      await new Promise<void>((resolve) => client.once('ready', resolve))
-      const clientId = Number(await client.client('ID'))
-      const journal = await openRedisJournal({ client, logger, namespace, takeoverMs: 0, ...options })
-      replicas.set(journal, { client, clientId })
+      const client = await connect()
+      const wire = await connect()
+      const journal = await openRedisJournal({ client, wire, logger, namespace, takeoverMs: 0, ...options })
+      replicas.set(journal, { client, wire })
       return journal
     },
-    clientOf(journal: Journal): Redis {
-      const { client } = replicas.get(journal) ?? {}
-      if (client === undefined) throw new Error('This is no replica.')
-      return client
-    },
-    /** What it had sent and Redis had not read yet is gone, as with the death of a process. */
+    connectionsOf,
+    /** Its connections end, as with the death of a process. */
     async crash(journal: Journal): Promise<void> {
-      const { client, clientId } = replicas.get(journal) ?? {}
-      if (client === undefined || clientId === undefined) return
-      const ended = new Promise<void>((resolve) => client.once('close', resolve))
-      await admin.client('KILL', 'ID', clientId)
-      await ended
-      client.disconnect()
+      await disconnect(connectionsOf(journal))
     },
     async remove(): Promise<void> {
-      for (const [journal, { client }] of replicas) {
+      for (const [journal, { client, wire }] of replicas) {
         await journal.close().catch(() => undefined)
         client.disconnect()
+        wire.disconnect()
       }
       await admin.del(keys.rows, keys.facts, keys.refused)
       admin.disconnect()
@@ -103,7 +104,13 @@ describe.skipIf(url === undefined)('openRedisJournal() among replicas', () => {
     while (got.length < ids.length) await take(heir, got)
     expect(got.toSorted()).toEqual(ids.toSorted())
     expect(await replicas.admin.xlen(replicas.keys.rows)).toBe(0)
-    expect(await runScript(replicas.admin, TIDY, [replicas.keys.rows], ['ledger', '-1'])).toBe(2)
+    expect(
+      await runScript(replicas.admin, TIDY, [replicas.keys.rows, replicas.keys.facts], ['ledger', '-1']),
+    ).toBe(2)
+    expect(Object.keys(await replicas.admin.hgetall(replicas.keys.facts)).sort()).toEqual([
+      'bytes',
+      'generation',
+    ])
   })
 
   it('drained() waits for rows that another one has in hand', async () => {
@@ -149,7 +156,7 @@ describe.skipIf(url === undefined)('openRedisJournal() among replicas', () => {
   it('writes rows again after a connection was lost: Redis may have come back older', async () => {
     replicas = await createReplicas()
     const journal = await replicas.open()
-    const client = replicas.clientOf(journal)
+    const { client } = replicas.connectionsOf(journal)
     const ids = append(journal, 1, 5)
     await journal.appended()
     const [, second = ['']] = await replicas.admin.xrange(replicas.keys.rows, '-', '+')
@@ -182,12 +189,10 @@ describe.skipIf(url === undefined)('openRedisJournal() among replicas', () => {
   it('hands rows to the ledger from memory while Redis is away, and refuses calls only when both are', async () => {
     replicas = await createReplicas()
     const journal = await replicas.open({ unwrittenRowsMax: 10 })
-    const client = replicas.clientOf(journal)
+    const { client, wire } = replicas.connectionsOf(journal)
     const ids = append(journal, 1, 3)
     await journal.appended()
-    const closed = new Promise<void>((resolve) => client.once('close', resolve))
-    client.disconnect()
-    await closed
+    await disconnect({ client, wire })
     ids.push(...append(journal, 4, 8))
     await expect(journal.appended()).rejects.toMatchObject({ code: 'storage_unavailable' })
     expect(journal.hasRoom).toBe(true)
@@ -198,7 +203,7 @@ describe.skipIf(url === undefined)('openRedisJournal() among replicas', () => {
 
     const more = append(journal, 9, 20)
     expect(journal.hasRoom).toBe(false)
-    await client.connect()
+    await Promise.all([client.connect(), wire.connect()])
     await untilWritten(journal)
     expect(journal.hasRoom).toBe(true)
     const late = new Set<string>()
@@ -211,7 +216,7 @@ describe.skipIf(url === undefined)('openRedisJournal() among replicas', () => {
   it('tells Redis later what it could not tell at once, and delivers nothing twice', async () => {
     replicas = await createReplicas()
     const journal = await replicas.open({ takeoverMs: 60_000 })
-    const client = replicas.clientOf(journal)
+    const { client } = replicas.connectionsOf(journal)
     append(journal, 1, 5)
     await journal.appended()
     const got: string[] = []
@@ -259,6 +264,14 @@ describe.skipIf(url === undefined)('openRedisJournal() among replicas', () => {
     client.disconnect()
   })
 })
+
+async function disconnect({ client, wire }: { readonly client: Redis; readonly wire: Redis }): Promise<void> {
+  for (const redis of [client, wire]) {
+    const closed = new Promise<void>((resolve) => redis.once('close', resolve))
+    redis.disconnect()
+    await closed
+  }
+}
 
 /** Ends the connection of a client, and waits for the next one. */
 async function reconnect(client: Redis): Promise<void> {

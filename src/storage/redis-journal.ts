@@ -4,14 +4,17 @@ import type { Journal, LedgerRow } from '../ledger/ports.ts'
 import { createJournalBuffer, type JournalEntry } from './journal-buffer.ts'
 import { createDrainWaiters, journalClosed } from './journal-ends.ts'
 import { decodeRow, encodeRow } from './journal-row.ts'
+import { type Confirmed, createRedisAppender, type RedisWire } from './redis-journal-appender.ts'
 import { createRetainedRows } from './redis-journal-retained.ts'
-import { ACKNOWLEDGE, APPEND, READ, SET_ASIDE, TIDY } from './redis-journal-scripts.ts'
+import { ACKNOWLEDGE, CONFIRM, READ, SET_ASIDE, TIDY } from './redis-journal-scripts.ts'
 import { type RedisClient, type RedisScript, runScript } from './redis-script.ts'
 import type { StorageLogger } from './storage-logger.ts'
 
 export interface RedisJournalOptions {
   /** Its commands have to end in a bounded time, whatever Redis does. It is not closed here. */
   readonly client: RedisClient
+  /** Another connection, to the same Redis, that nobody else uses. It is not closed here. */
+  readonly wire: RedisWire
   readonly logger: StorageLogger
   readonly clock?: Clock
   readonly newId?: () => string
@@ -41,8 +44,6 @@ const BYTES_MAX = 1024 ** 3
 const TAKEOVER_MS = 30_000
 const RETAINED_ROWS_MAX = 20_000
 const UNWRITTEN_ROWS_MAX = 10_000
-/** Rows of one turn go together; there is no disk to spare. */
-const GAP_MS = 1
 /** Redis serves nobody else while it adds them. */
 const COMMIT_ROWS_MAX = 500
 const CONSUMER_GONE_MS = 3_600_000
@@ -51,12 +52,13 @@ const UNACKNOWLEDGED_MAX = 10_000
 const ACKNOWLEDGED_MAX = 2000
 
 /**
- * Opens the journal that all replicas share: a stream, of which each row goes to one replica. What `appended` has
- * confirmed survives the process, and the machine as far as that Redis keeps what it has confirmed (`appendfsync`).
- * Should Redis come back empty or older, each replica writes what it knows of again.
+ * Opens the journal that all replicas share: a stream, of which each row goes to one replica. What `handedOver` has
+ * confirmed is on its way to Redis and survives the process; what `appended` has confirmed is in Redis, and survives as
+ * far as that keeps what it has (`appendfsync`). Should Redis come back empty or older, each replica writes what it
+ * knows of again.
  */
 export async function openRedisJournal(options: RedisJournalOptions): Promise<Journal> {
-  const { client, logger, clock = systemClock, newId = randomUUID, namespace = 'journal' } = options
+  const { client, wire, logger, clock = systemClock, newId = randomUUID, namespace = 'journal' } = options
   const bytesMax = options.bytesMax ?? BYTES_MAX
   const takeoverMs = options.takeoverMs ?? TAKEOVER_MS
   const unwrittenRowsMax = options.unwrittenRowsMax ?? UNWRITTEN_ROWS_MAX
@@ -67,6 +69,7 @@ export async function openRedisJournal(options: RedisJournalOptions): Promise<Jo
   let generation = ''
   let streamRows = 0
   let streamBytes = 0
+  let oldestId = ''
   let lastNumber = 0
   /** Read and not in the ledger. */
   let held: Delivery[] = []
@@ -80,17 +83,29 @@ export async function openRedisJournal(options: RedisJournalOptions): Promise<Jo
   const waiters = createDrainWaiters((through) => buffer.isClear(through) && retained.isClear(through))
   const buffer = createJournalBuffer({
     clock,
-    write,
-    gapMs: GAP_MS,
+    write: (entries) => appender.send(toTexts(entries), entries),
     commitRowsMax: COMMIT_ROWS_MAX,
+    onWritten: () => waiters.tell(),
     onError: (error, waitingRows) =>
       logger.error({ error, waitingRows }, 'the journal in Redis cannot be written, trying again'),
+  })
+  const appender = createRedisAppender({
+    wire,
+    clock,
+    keys,
+    args: () => [GROUP, newId(), consumer],
+    confirm,
+    onConfirmed(throughId, entries) {
+      retained.add(throughId, entries)
+      // Some may be in the ledger already.
+      retained.prune(oldestId)
+    },
   })
 
   /** @returns what follows the state in the reply */
   async function run(script: RedisScript, args: readonly string[]): Promise<string[]> {
     const reply = (await runScript(client, script, keys, args)) as (string | number)[]
-    const [current, oldestId, rows, bytes, ...rest] = reply.map(String)
+    const [current, oldest, rows, bytes, ...rest] = reply.map(String)
     if (generation !== '' && current !== generation) {
       logger.error(
         { rows: retained.size },
@@ -101,7 +116,8 @@ export async function openRedisJournal(options: RedisJournalOptions): Promise<Jo
     generation = current ?? ''
     streamRows = Number(rows)
     streamBytes = Math.max(0, Number(bytes))
-    retained.prune(oldestId ?? '')
+    oldestId = oldest ?? ''
+    retained.prune(oldestId)
     waiters.tell()
     return rest
   }
@@ -112,12 +128,10 @@ export async function openRedisJournal(options: RedisJournalOptions): Promise<Jo
     if (entries.length > 0) buffer.restore(entries)
   }
 
-  async function write(entries: readonly JournalEntry[]): Promise<void> {
-    const texts = entries.map(({ row }) => encodeRow(row))
-    let ids = await run(APPEND, [GROUP, newId(), generation, ...texts])
-    // Another generation was found, and nothing was added.
-    if (ids.length === 0) ids = await run(APPEND, [GROUP, newId(), '', ...texts])
-    for (const [index, entry] of entries.entries()) retained.add(ids[index] ?? '', entry)
+  async function confirm(): Promise<Confirmed> {
+    const [position = ''] = await run(CONFIRM, [GROUP, newId(), consumer])
+    const [batch, throughId = ''] = position.split(' ')
+    return { batch: Number(batch), throughId }
   }
 
   /** Takes the next rows in hand. */
@@ -155,9 +169,9 @@ export async function openRedisJournal(options: RedisJournalOptions): Promise<Jo
     await runScript(client, TIDY, keys, [GROUP, String(CONSUMER_GONE_MS)])
   }
 
-  async function acknowledge(deliveries: readonly Read[]): Promise<void> {
+  async function acknowledge(deliveries: readonly Delivery[]): Promise<void> {
     unacknowledged = unacknowledged.concat(deliveries).slice(-UNACKNOWLEDGED_MAX)
-    for (const { id } of deliveries) retained.remove(id)
+    retained.remove(deliveries.map(({ row }) => row.id))
     if (unacknowledged.length === 0) return
     const batch = unacknowledged.slice(0, ACKNOWLEDGED_MAX)
     try {
@@ -186,7 +200,7 @@ export async function openRedisJournal(options: RedisJournalOptions): Promise<Jo
 
   const onLost = () => retainNothing()
   client.on('close', onLost)
-  await run(APPEND, [GROUP, newId(), '']).catch((error: unknown) =>
+  await confirm().catch((error: unknown) =>
     logger.error({ error }, 'the journal in Redis cannot be reached; rows are kept in memory until it can'),
   )
 
@@ -195,6 +209,7 @@ export async function openRedisJournal(options: RedisJournalOptions): Promise<Jo
       if (closed !== undefined) throw journalClosed()
       buffer.append({ number: ++lastNumber, row })
     },
+    handedOver: () => buffer.handedOver(),
     appended: () => buffer.written(lastNumber),
     get hasRoom() {
       return closed === undefined && streamBytes < bytesMax && buffer.rows < unwrittenRowsMax
@@ -236,8 +251,15 @@ export async function openRedisJournal(options: RedisJournalOptions): Promise<Jo
       return streamBytes
     },
     close() {
-      closed ??= buffer.close().finally(() => client.off('close', onLost))
+      closed ??= buffer.close().finally(() => {
+        appender.close()
+        client.off('close', onLost)
+      })
       return closed
     },
   }
+}
+
+function toTexts(entries: readonly JournalEntry[]): string[] {
+  return entries.map(({ row }) => encodeRow(row))
 }

@@ -25,9 +25,13 @@ async function openJournal(): Promise<Journal> {
     return openFileJournal({ directory: address, logger, segmentBytesMax: 20_000, windowRowsMax: 200 })
   }
   const [url = '', namespace = ''] = address.split('#')
-  const client = openRedis({ url, commandTimeoutMs: 5000, onError: (error) => print(`! ${error}`) })
-  await untilReady(client, 5000)
-  return openRedisJournal({ client, logger, namespace, takeoverMs: 100 })
+  const connect = async () => {
+    const redis = openRedis({ url, commandTimeoutMs: 5000, onError: (error) => print(`! ${error}`) })
+    await untilReady(redis, 5000)
+    return redis
+  }
+  const options = { client: await connect(), wire: await connect() }
+  return openRedisJournal({ ...options, logger, namespace, takeoverMs: 100 })
 }
 
 async function drain(journal: Journal): Promise<void> {

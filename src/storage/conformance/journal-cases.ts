@@ -99,6 +99,24 @@ export function testJournal(createPlace: () => Promise<JournalPlace>): void {
     })
   })
 
+  describe('handedOver()', () => {
+    it('handedOver() promises that the rows survive the process, round after round', async () => {
+      const journal = await open()
+      expect(journal.handedOver()).toBeUndefined()
+      const wanted: string[] = []
+      for (let round = 0; round < 20; round++) {
+        wanted.push(...append(journal, 1 + (round % 3)))
+        await journal.handedOver()
+        expect(journal.handedOver()).toBeUndefined()
+      }
+      const next = await reopen(journal, 'crash')
+      // Who reads may be there before what was sent.
+      const got = new Set<string>()
+      while (got.size < wanted.length) for (const id of await takeIds(next)) got.add(id)
+      expect([...got]).toEqual(wanted)
+    })
+  })
+
   describe('appended()', () => {
     it('appended() promises that the rows survive the process', async () => {
       const journal = await open()
