@@ -330,7 +330,13 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     }
     // The way of a call. `enter` runs from the top, `settle` from the bottom of those that began.
     const stages: Stage[] = [
-      createLedgerStage({ clock, account: accountant.account, record: drainer.record, onSettled }),
+      createLedgerStage({
+        clock,
+        account: accountant.account,
+        record: drainer.record,
+        handedOver: () => journal.handedOver(),
+        onSettled,
+      }),
       createIdentifyStage(directory.ring, clock),
       createSwitchStage(config.server.enabled),
       createRouteStage({ resolver, isModelAllowed, requireModel }),

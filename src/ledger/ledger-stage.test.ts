@@ -35,6 +35,7 @@ async function settle(exchange: Exchange, outcome: Outcome, changes: Partial<Led
     clock: makeClock(),
     account: () => undefined,
     record: (row) => rows.push(row),
+    handedOver: () => undefined,
     onSettled: (_exchange, _outcome, all) => settled.push(all),
     ...changes,
   })
@@ -48,6 +49,28 @@ async function settle(exchange: Exchange, outcome: Outcome, changes: Partial<Led
 }
 
 describe('createLedgerStage()', () => {
+  it('is settled when its rows survive the process, and the others know of the call before', async () => {
+    const handover = Promise.withResolvers<void>()
+    const exchange = makeExchange({ caller: CALLER, attempts: [makeAttempt(1)] })
+    const told: string[] = []
+    let over = false
+    const settled = settle(exchange, DONE, {
+      record: () => void told.push('row'),
+      handedOver() {
+        told.push('waits')
+        return handover.promise
+      },
+      onSettled: () => void told.push('settled'),
+    }).then(() => {
+      over = true
+    })
+    await new Promise(setImmediate)
+    expect(told).toEqual(['row', 'settled', 'waits'])
+    expect(over).toBe(false)
+    handover.resolve()
+    await settled
+  })
+
   it('books one row for each attempt, and the story of the call with the last', async () => {
     const exchange = makeExchange({
       caller: CALLER,

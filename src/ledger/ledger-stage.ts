@@ -9,10 +9,15 @@ export interface LedgerStageOptions {
   readonly clock: Clock
   readonly account: (exchange: Exchange, attempt: Attempt) => Promise<void> | undefined
   readonly record: (row: LedgerRow) => void
+  /** @returns once what was recorded survives this process; `undefined` where it does */
+  readonly handedOver: () => Promise<void> | undefined
   readonly onSettled: (exchange: Exchange, outcome: Outcome, rows: readonly LedgerRow[]) => void
 }
 
-/** Books every call of a known caller: one row for each attempt, or one for a call that was refused before any. */
+/**
+ * Books every call of a known caller: one row for each attempt, or one for a call that was refused before any. It is
+ * settled once its rows survive this process, so that nobody sees the end of a reply that `kill -9` takes off the books.
+ */
 export function createLedgerStage(options: LedgerStageOptions): Stage {
   return {
     name: 'ledger',
@@ -42,6 +47,8 @@ export function createLedgerStage(options: LedgerStageOptions): Stage {
         defects.push(error)
       }
       options.onSettled(exchange, outcome, rows)
+      const handover = options.handedOver()
+      if (handover !== undefined) await handover
       if (defects.length > 0) throw defects[0]
     },
   }
