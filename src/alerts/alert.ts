@@ -13,4 +13,30 @@ export interface AlertEvent {
   readonly title: string
   /** What somebody needs to act on it; no contents of calls. */
   readonly detail: Readonly<Record<string, unknown>>
+  /** When it is over by itself, as with the period of a budget; left out: whoever raised it says so. */
+  readonly endsAt?: Date | undefined
 }
+
+export type AlertStatus = 'active' | 'acknowledged' | 'resolved'
+
+export interface AlertNote {
+  readonly at: string
+  readonly by: string
+  readonly text: string
+}
+
+/** An alert as it is kept. */
+export interface Alert extends AlertEvent {
+  readonly id: string
+  readonly status: AlertStatus
+  readonly raisedAt: Date
+  readonly endsAt: Date | undefined
+  readonly acknowledgedAt: Date | null
+  readonly acknowledgedBy: string | null
+  readonly resolvedAt: Date | null
+  readonly resolvedBy: string | null
+  readonly notes: readonly AlertNote[]
+}
+
+/** What channels are told of. */
+export type AlertMoment = 'raised' | 'resolved'

@@ -1,0 +1,3 @@
+DROP TABLE leases;
+DROP TABLE alert_deliveries;
+DROP TABLE alerts;
