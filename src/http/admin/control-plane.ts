@@ -13,7 +13,9 @@ import { toErrorReply } from '../error-reply.ts'
 import { readCredential } from '../read-incoming.ts'
 import { registerHealth } from './health.ts'
 import { registerKeys } from './keys.ts'
+import { registerLimits } from './limits.ts'
 import { registerOrganizations } from './organizations.ts'
+import { registerPrices } from './prices.ts'
 import { registerProviders } from './providers.ts'
 import { registerReconcile } from './reconcile.ts'
 import { registerReports } from './reports.ts'
@@ -57,10 +59,12 @@ export async function registerControlPlane(app: FastifyInstance, gateway: Gatewa
       scope.addHook('onRequest', async (request) => requireAdmin(gateway, readCredential(request.headers)))
       registerOrganizations(scope, gateway)
       registerKeys(scope, gateway)
+      registerLimits(scope, gateway)
       registerUsage(scope, gateway)
       registerReconcile(scope, gateway)
       registerRequests(scope, gateway)
       registerReports(scope, gateway)
+      registerPrices(scope, gateway)
       registerProviders(scope, gateway)
       registerHealth(scope, gateway, '/health')
     },
