@@ -1,9 +1,14 @@
-import type { Budget, Limits, Period, Policy, Scope } from '../limits/policy.ts'
+import type { PolicyStore, SpentQuery } from '../limits/ports.ts'
+
+export type Subject = SpentQuery['subject']
+export type Policy = Awaited<ReturnType<PolicyStore['list']>>[number]
+export type Limits = NonNullable<Policy['limits']>
+export type Budget = NonNullable<Policy['budget']>
 
 /** Limits and budget of one subject, side by side; of what is not set all columns are null. */
 export interface PolicyRecord {
   readonly organization_id: string
-  readonly scope: Scope
+  readonly scope: Subject['scope']
   readonly subject: string
   readonly has_limits: boolean
   readonly requests_per_minute: number | null
@@ -65,7 +70,7 @@ function toBudget(record: PolicyRecord): Budget {
   }
 }
 
-function toPeriod({ period, period_start, period_end }: PolicyRecord): Period {
+function toPeriod({ period, period_start, period_end }: PolicyRecord): Budget['period'] {
   if (period === 'custom' && period_start !== null && period_end !== null) {
     return { kind: 'custom', startMs: period_start.getTime(), endMs: period_end.getTime() }
   }

@@ -1,22 +1,15 @@
 import { GatewayError } from '../core/errors.ts'
-import {
-  type Budget,
-  type Limits,
-  NO_BUDGET,
-  NO_LIMITS,
-  ORGANIZATION,
-  type Policy,
-  SCOPES,
-  type Subject,
-} from '../limits/policy.ts'
-import type { PolicyRemoval } from '../limits/policy-removal.ts'
 import type { PolicyStore } from '../limits/ports.ts'
 import type { Database, Queryable } from './database.ts'
 import {
+  type Budget,
   fromPolicyRecord,
+  type Limits,
   POLICY_SELECT,
+  type Policy,
   type PolicyColumns,
   type PolicyRecord,
+  type Subject,
   toBudgetColumns,
   toLimitsColumns,
 } from './policy-record.ts'
@@ -25,8 +18,18 @@ import { sqlState } from './storage-error.ts'
 
 const PAGE_ROWS = 5000
 const FOREIGN_KEY_VIOLATION = '23503'
+const ORGANIZATION: Subject = { scope: 'organization', id: '' }
 const ONE_SUBJECT =
   'WITH subjects AS (SELECT $1::text AS organization_id, $2::text AS scope, $3::text AS subject)'
+
+/** Takes away what is set, as if it never had been. */
+export interface PolicyRemoval {
+  /**
+   * @returns whether anything was set
+   * @throws GatewayError `storage_unavailable`
+   */
+  remove(organizationId: string, subject: Subject, what: 'limits' | 'budget'): Promise<boolean>
+}
 
 /** Limits and budgets in SQL. Every change is announced by a trigger, in its own transaction. */
 export function createPolicyStore(database: Database): PolicyStore & PolicyRemoval {
@@ -41,8 +44,8 @@ export function createPolicyStore(database: Database): PolicyStore & PolicyRemov
            SELECT organization_id, scope, subject FROM limits WHERE organization_id = $1
            UNION SELECT organization_id, scope, subject FROM budgets WHERE organization_id = $1
          )
-         ${POLICY_SELECT} ORDER BY array_position($2::text[], scope), subject`,
-        [organizationId, SCOPES],
+         ${POLICY_SELECT} ORDER BY array_position('{organization,team,key,user,tag}', scope), subject`,
+        [organizationId],
       )
       return rows.map(fromPolicyRecord)
     },
@@ -104,8 +107,7 @@ async function putLimits(
   subject: Subject,
   change: Partial<Limits>,
 ): Promise<Policy> {
-  const changed = toLimitsColumns(change)
-  await upsert(transaction, 'limits', organizationId, subject, toLimitsColumns(NO_LIMITS), changed)
+  await upsert(transaction, 'limits', organizationId, subject, toLimitsColumns(change))
   return readOne(transaction, organizationId, subject)
 }
 
@@ -115,20 +117,19 @@ async function putBudget(
   subject: Subject,
   change: Partial<Budget>,
 ): Promise<Policy> {
-  const changed = toBudgetColumns(change)
-  await upsert(transaction, 'budgets', organizationId, subject, toBudgetColumns(NO_BUDGET), changed)
+  await upsert(transaction, 'budgets', organizationId, subject, toBudgetColumns(change))
   return readOne(transaction, organizationId, subject)
 }
 
+/** What is not named keeps its value, at first the default of its column: no limits, and the usual budget. */
 async function upsert(
   transaction: Queryable,
   table: 'limits' | 'budgets',
   organizationId: string,
   { scope, id }: Subject,
-  first: PolicyColumns,
   changed: PolicyColumns,
 ): Promise<void> {
-  const row = { organization_id: organizationId, scope, subject: id, ...first, ...changed }
+  const row = { organization_id: organizationId, scope, subject: id, ...changed }
   const columns = Object.keys(row)
   const places = columns.map((_, index) => `$${index + 1}`)
   // A change of nothing is one too: it says that something is set.

@@ -1,6 +1,5 @@
-import type { Policy } from '../limits/policy.ts'
 import type { Database } from './database.ts'
-import { fromPolicyRecord, POLICY_SELECT, type PolicyRecord } from './policy-record.ts'
+import { fromPolicyRecord, POLICY_SELECT, type Policy, type PolicyRecord } from './policy-record.ts'
 
 /** The channel that the triggers on `limits` and `budgets` speak on: `["organization","scope","subject"]`, or `*`. */
 const CHANNEL = 'gatehouse_policies'

@@ -1,5 +1,5 @@
-import type { Subject } from '../limits/policy.ts'
 import type { SpentQuery } from '../limits/ports.ts'
+import type { Subject } from './policy-record.ts'
 
 const HOUR_MS = 3_600_000
 
