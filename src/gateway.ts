@@ -1,4 +1,6 @@
 import type { EventEmitter } from 'node:events'
+import { type Alerts, openAlerts } from './alerts/alerts.ts'
+import { createBudgetSource } from './alerts/budget-source.ts'
 import type { Config } from './config/schema/config-schema.ts'
 import { type Clock, systemClock } from './core/clock.ts'
 import type { GatewayError } from './core/errors.ts'
@@ -26,6 +28,7 @@ import { createAdmitStage } from './limits/admit-stage.ts'
 import { toBudget, toLimits } from './limits/defaults.ts'
 import { openLimits } from './limits/limits.ts'
 import { MemoryCounters } from './limits/memory-counters.ts'
+import { budgetMeter } from './limits/meters.ts'
 import type { PolicyBook } from './limits/policy-book.ts'
 import type { Counters, PolicyStore, SpentStore } from './limits/ports.ts'
 import type { Caller, Exchange, Incoming } from './pipeline/exchange.ts'
@@ -50,12 +53,15 @@ import { createProviderObjects } from './routing/provider-objects.ts'
 import { createResolver } from './routing/resolve.ts'
 import { createRouteStage } from './routing/route-stage.ts'
 import { createSimulator, type Simulator } from './simulator/server.ts'
+import { createAlertStore } from './storage/alert-store.ts'
 import type { Database } from './storage/database.ts'
 import { createIdentityStore } from './storage/identity-store.ts'
+import { createLeaseStore } from './storage/lease-store.ts'
 import { createLedgerStore } from './storage/ledger-store.ts'
 import { createMemoryJournal } from './storage/memory-journal.ts'
 import { beginPolicies, createPolicyStore, type PolicyRemoval } from './storage/policy-store.ts'
 import { createResourceStore } from './storage/resource-store.ts'
+import { createSpendStore } from './storage/spend-store.ts'
 import { createSpentStore } from './storage/spent-store.ts'
 import { createStatementStore } from './storage/statement-store.ts'
 import { createEvents, type GatewayEvents } from './telemetry/events.ts'
@@ -92,6 +98,7 @@ export interface Gateway {
   /** Limits and budgets in force. */
   readonly book: PolicyBook
   readonly statements: Statements
+  readonly alerts: Alerts
   readonly organizations: Organizations
   readonly directory: Directory
   readonly adminKey: AdminKey
@@ -236,6 +243,23 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     onError: (error, what) => logger.error({ error }, what),
   })
   closers.push(limits.close)
+  const alerts = openAlerts({
+    store: createAlertStore(database),
+    leases: createLeaseStore(database),
+    spend: createSpendStore(database),
+    budgets: createBudgetSource({
+      find: (organizationId, subject) => limits.book.find(organizationId, subject)?.policy,
+      list: policyStore.list,
+      meterOf: ({ subject, budget }, atMs) => budget && budgetMeter(subject, budget, atMs),
+      read: (organizationId, meters) => counters.read(organizationId, meters),
+      spent: spentStore.spent,
+    }),
+    settings: () => plane.config.alerts,
+    clock,
+    logger,
+  })
+  closers.push(alerts.close)
+  events.on('settled', alerts.noteSettled)
   const resourceStore = createResourceStore(database)
   const settlements = createSettlements({
     clock,
@@ -374,6 +398,7 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     counters,
     book: limits.book,
     statements,
+    alerts,
     organizations,
     directory,
     adminKey,

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import { VERSION } from '../version.ts'
+import { addAlerts } from './alerts.ts'
 import { addConfig } from './config.ts'
 import { addCostAllocation } from './cost-allocation.ts'
 import { addData } from './data.ts'
@@ -26,6 +27,7 @@ addConfig(program)
 addMigrate(program)
 addData(program)
 addCostAllocation(program)
+addAlerts(program)
 addSimulate(program)
 
 try {

@@ -10,7 +10,6 @@ const SECTIONS: readonly Path[] = [
   ['breaker'],
   ['cache'],
   ['content'],
-  ['alerts', 'channels'],
   ['telemetry'],
   ['storage', 'redis'],
 ]

@@ -11,6 +11,7 @@ import { GatewayError, toGatewayError } from '../../core/errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { toErrorReply } from '../error-reply.ts'
 import { readCredential } from '../read-incoming.ts'
+import { registerAlerts } from './alerts.ts'
 import { registerHealth } from './health.ts'
 import { registerKeys } from './keys.ts'
 import { registerLimits } from './limits.ts'
@@ -64,6 +65,7 @@ export async function registerControlPlane(app: FastifyInstance, gateway: Gatewa
       registerReconcile(scope, gateway)
       registerRequests(scope, gateway)
       registerReports(scope, gateway)
+      registerAlerts(scope, gateway)
       registerPrices(scope, gateway)
       registerProviders(scope, gateway)
       registerHealth(scope, gateway, '/health')
