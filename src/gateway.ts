@@ -19,6 +19,9 @@ import { requireRoom } from './ledger/journal-room.ts'
 import { createLedgerStage } from './ledger/ledger-stage.ts'
 import { keepPartitions } from './ledger/partition-keeper.ts'
 import type { Journal, LedgerRow, LedgerStore } from './ledger/ports.ts'
+import { createPrices, type Prices } from './ledger/price-desk/desk.ts'
+import { openPriceDirectory } from './ledger/price-desk/directory.ts'
+import type { PricesInForce, PriceTarget } from './ledger/price-desk/report.ts'
 import { createPriceBook } from './ledger/prices.ts'
 import { createQuotes } from './ledger/quote.ts'
 import { createStatements, type Statements } from './ledger/statements/statements.ts'
@@ -60,6 +63,7 @@ import { createLeaseStore } from './storage/lease-store.ts'
 import { createLedgerStore } from './storage/ledger-store.ts'
 import { createMemoryJournal } from './storage/memory-journal.ts'
 import { beginPolicies, createPolicyStore, type PolicyRemoval } from './storage/policy-store.ts'
+import { createPriceStore } from './storage/price-store.ts'
 import { createResourceStore } from './storage/resource-store.ts'
 import { createSpendStore } from './storage/spend-store.ts'
 import { createSpentStore } from './storage/spent-store.ts'
@@ -97,6 +101,7 @@ export interface Gateway {
   readonly counters: Counters
   /** Limits and budgets in force. */
   readonly book: PolicyBook
+  readonly prices: Prices
   readonly statements: Statements
   readonly alerts: Alerts
   readonly organizations: Organizations
@@ -131,6 +136,7 @@ interface Plane {
   readonly stages: readonly Stage[]
   readonly call: Call
   readonly models: ModelList
+  readonly prices: PricesInForce
   /** Calls that keep this configuration. */
   readonly underWay: UnderWay
 }
@@ -206,6 +212,13 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
   const catalogue = createCatalogue(now)
   const tokens = createTokenCounter()
   const providerHealth = new HealthBook()
+  const priceStore = createPriceStore(database)
+  const priceDirectory = await openPriceDirectory({
+    store: priceStore,
+    now,
+    onError: (error) => logger.error({ error }, 'stored prices could not be read'),
+  })
+  closers.push(priceDirectory.close)
   const partitions = await keepPartitions(ledgerStore, now, (error) =>
     logger.error({ error }, 'partitions of the ledger could not be made'),
   )
@@ -232,6 +245,14 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     store: createStatementStore(database),
     now,
     flush: () => drainer.flush(),
+  })
+  const prices = createPrices({
+    store: priceStore,
+    directory: priceDirectory,
+    inForce: () => plane.prices,
+    seen: () => targetsSeen(ledgerStore, now()),
+    now,
+    newId: () => uuidV7(now()),
   })
   const limits = await openLimits({
     counters,
@@ -303,7 +324,8 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     const settings = await withSimulator(config.providers, simulatorUrl)
     const providers = buildProviders(settings, KINDS, earlier)
     const models = listModels(config.models, providers, catalogue)
-    const prices = createPriceBook({ ...config.prices, now })
+    const live = { ...config.prices, live: priceDirectory, now }
+    const prices = createPriceBook(live)
     const accountant = createAccountant({
       prices: {
         priceOf: (name, model, organizationId) =>
@@ -331,8 +353,7 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
       objects: createProviderObjects(providers),
       books: createBatchBooks({
         store: ledgerStore,
-        prices: createPriceBook({ ...config.prices, unknown: 'ceiling', now }),
-        overrides: config.prices.overrides,
+        prices: createPriceBook({ ...live, unknown: 'ceiling' }),
         pricing: (name) => pricing(providers.get(name)),
       }),
       settlements,
@@ -366,7 +387,14 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
       createAdmitStage(limits.admission, quoteOf),
       createReferenceStage({ store: resourceStore, isShared: () => directory.ring.isShared }),
     ]
-    return { config, providers, stages, call, models, underWay: countUnderWay() }
+    const inForce: PricesInForce = {
+      book: prices,
+      overrides: config.prices.overrides,
+      targets: targetsOf(config, providers),
+      providers: [...providers.keys()],
+      facts: (name) => pricing(providers.get(name)),
+    }
+    return { config, providers, stages, call, models, prices: inForce, underWay: countUnderWay() }
   }
 
   /** The simulator is started when a configuration first leads to it. */
@@ -397,6 +425,7 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     spentStore,
     counters,
     book: limits.book,
+    prices,
     statements,
     alerts,
     organizations,
@@ -481,6 +510,29 @@ const NOTHING_SOLD = { pricesId: undefined, free: true }
 function pricing(provider: Provider | undefined) {
   const { pricesId, free = false, listPrice } = provider?.kind ?? {}
   return { pricesId, free, listPrice }
+}
+
+/** Where calls may lead by the routes, and by the names that a provider's models have here. */
+function targetsOf(config: Config, providers: ReadonlyMap<string, Provider>): PriceTarget[] {
+  return [
+    ...Object.values(config.models).flatMap(({ targets }) => targets),
+    ...[...providers].flatMap(([provider, { settings }]) =>
+      Object.values(settings.models ?? {}).map((model) => ({ provider, model })),
+    ),
+  ]
+}
+
+const SEEN_MS = 30 * 86_400_000
+const SEEN_MAX = 2000
+
+async function targetsSeen(store: LedgerStore, nowMs: number): Promise<PriceTarget[]> {
+  const rows = await store.usage({
+    from: new Date(nowMs - SEEN_MS),
+    to: new Date(nowMs + 1),
+    groupBy: ['provider', 'model'],
+    rowsMax: SEEN_MAX,
+  })
+  return rows.flatMap(({ groups: [provider, model] }) => (provider && model ? [{ provider, model }] : []))
 }
 
 function routesByTask(config: Config): Map<string, string> {

@@ -1,4 +1,5 @@
 import { calcPrice, findProvider, type ModelInfo, type ModelPrice } from '@pydantic/genai-prices'
+import { createModelTable, type ListedProvider } from './model-table.ts'
 
 /** Version of the bundled model data; a test holds it against what is installed. */
 export const MODEL_DATA_VERSION = '0.1.8'
@@ -6,7 +7,7 @@ export const MODEL_DATA_VERSION = '0.1.8'
 /** Longer names are no model's: they are not looked up, so that a hostile one costs nothing. */
 export const MODEL_NAME_LENGTH_MAX = 256
 
-export type { ModelInfo, ModelPrice }
+export type { ListedProvider, ModelInfo, ModelPrice }
 
 export interface ModelMatch {
   /** The provider's id in the data, which may differ from what was asked: `xai` is `x-ai` there. */
@@ -14,6 +15,39 @@ export interface ModelMatch {
   readonly model: ModelInfo
   /** The row of prices in force at the time asked for. Empty where the data knows the model but no price. */
   readonly prices: ModelPrice
+}
+
+/** What is known of models at one time: the data that the build brings along, or newer data. */
+export interface ModelData {
+  /** Names the data in the versions of prices: `0.1.8`, or the beginning of a checksum. */
+  readonly version: string
+  /** As `findModel` does in the bundled data. */
+  find(providerId: string, model: string, at: Date): ModelMatch | undefined
+  /** @returns the names that the data lists for a provider; empty for one it does not know */
+  names(providerId: string): readonly string[]
+}
+
+export const BUNDLED_MODELS: ModelData = {
+  version: MODEL_DATA_VERSION,
+  find: findModel,
+  names: (providerId) => listModels(providerId).map(({ id }) => id),
+}
+
+/**
+ * @returns data of other providers' lists, looked up as the bundled data is
+ * @throws SyntaxError where a regular expression in it is none
+ */
+export function createModelData(version: string, providers: readonly ListedProvider[]): ModelData {
+  const find = createModelTable(providers)
+  return {
+    version,
+    find(providerId, model, at) {
+      const name = bareName(model)
+      return name === '' || name.length > MODEL_NAME_LENGTH_MAX ? undefined : find(providerId, name, at)
+    },
+    names: (providerId) =>
+      providers.find(({ id }) => id === providerId)?.models.map((model) => model.id) ?? [],
+  }
 }
 
 /**

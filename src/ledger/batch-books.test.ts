@@ -33,7 +33,6 @@ async function book(pricesId: string, ...models: string[]): Promise<LedgerRow> {
       ceiling: { inputPerMillionUsd: 10, outputPerMillionUsd: 50 },
       now: () => Date.parse('2026-11-21'),
     }),
-    overrides: {},
     pricing: () => ({ pricesId, free: false }),
   })
   const work = models.map((model) => ({ model, usage: USAGE, units: {}, estimated: false }))

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Usage } from '../contract/chat.ts'
-import { findModel } from '../core/model-data.ts'
 import type { CallUnits } from '../pipeline/exchange.ts'
 import { costOfCall } from './call-cost.ts'
 import type { LedgerRow, LedgerStore } from './ports.ts'
-import type { PriceBook, ResolvedPrice } from './prices.ts'
+import type { PriceBook } from './prices.ts'
 
 /** Whose batch it is, as it was written down when it was made. */
 export interface BatchOwner {
@@ -32,8 +31,6 @@ export interface BatchBooksOptions {
   readonly store: Pick<LedgerStore, 'write'>
   /** Answers an unknown price by the ceiling: the work is done, so it cannot be refused any more. */
   readonly prices: PriceBook
-  /** By `provider name/model`. */
-  readonly overrides: Readonly<Record<string, unknown>>
   /** @returns what the price book has to know of a provider */
   readonly pricing: (provider: string) => {
     readonly pricesId: string | undefined
@@ -46,18 +43,7 @@ export interface BatchBooksOptions {
  * nothing. It goes to the call that made the batch and is stored when the promise resolves.
  */
 export function createBatchBooks(options: BatchBooksOptions) {
-  const { store, prices, overrides, pricing } = options
-
-  /** Prices of batches are written as those of a model `…:batch`; without one, batches cost what calls cost. */
-  function priceOf(provider: string, model: string, at: Date): ResolvedPrice {
-    const facts = pricing(provider)
-    const batchName = `${model}:batch`
-    const listed = facts.pricesId === undefined ? undefined : findModel(facts.pricesId, batchName, at)
-    const hasOwn =
-      `${provider}/${batchName}` in overrides ||
-      (listed?.model.id.endsWith(':batch') === true && Object.keys(listed.prices).length > 0)
-    return prices.priceOf({ providerName: provider, model: hasOwn ? batchName : model, at, ...facts })
-  }
+  const { store, prices, pricing } = options
 
   return {
     async book(bill: {
@@ -68,7 +54,14 @@ export function createBatchBooks(options: BatchBooksOptions) {
       const { batch, work, endedAt } = bill
       const shares = work.map((share) => {
         // The price it began with, as for every call.
-        const price = priceOf(batch.provider, share.model, batch.createdAt)
+        const price = prices.priceOf({
+          organizationId: batch.organizationId,
+          providerName: batch.provider,
+          model: share.model,
+          batch: true,
+          at: batch.createdAt,
+          ...pricing(batch.provider),
+        })
         return {
           ...share,
           costNanoUsd: costOfCall(share.usage, share.units, price),

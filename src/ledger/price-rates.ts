@@ -23,10 +23,13 @@ export interface RateTier {
   readonly rates: Rates
 }
 
-/** A price as people write it, in US dollars. What is left out costs what its whole costs. */
+/**
+ * A price as people write it, in US dollars. What is left out costs what its whole costs; both wholes are left out
+ * only where the model sells something else than tokens.
+ */
 export interface ListPrice {
-  readonly inputPerMillionUsd: number
-  readonly outputPerMillionUsd: number
+  readonly inputPerMillionUsd?: number | undefined
+  readonly outputPerMillionUsd?: number | undefined
   readonly cachedInputPerMillionUsd?: number | undefined
   readonly cacheWritePerMillionUsd?: number | undefined
   readonly cacheWriteLongPerMillionUsd?: number | undefined
@@ -37,6 +40,14 @@ export interface ListPrice {
   readonly outputImagePerMillionUsd?: number | undefined
   /** Added once to every call. */
   readonly perRequestUsd?: number | undefined
+  /** A picture that is made, whatever its size and quality. */
+  readonly perImageUsd?: number | undefined
+  /** Text that is to be spoken. */
+  readonly perMillionCharactersUsd?: number | undefined
+  /** Recordings that are heard. */
+  readonly perMinuteUsd?: number | undefined
+  /** A search of a rerank: one query with up to a hundred documents. */
+  readonly perSearchUsd?: number | undefined
 }
 
 export const FREE_RATES: Rates = toRates(() => 0)

@@ -7,7 +7,7 @@ const at = new Date('2026-11-21T12:00:00Z')
 function rates(provider: string, model: string) {
   const match = findModel(provider, model, at)
   if (match === undefined) throw new Error(`The data lost ${provider}/${model}.`)
-  return unitRatesOf(match, at)
+  return unitRatesOf(match)
 }
 
 describe('costOfUnits()', () => {

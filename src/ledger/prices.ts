@@ -1,32 +1,14 @@
-import { createHash } from 'node:crypto'
 import { GatewayError } from '../core/errors.ts'
-import { findModel, MODEL_DATA_VERSION, MODEL_NAME_LENGTH_MAX, type ModelMatch } from '../core/model-data.ts'
-import {
-  baseRatesOf,
-  FREE_RATES,
-  type ListPrice,
-  type Rates,
-  type RateTier,
-  ratesOfList,
-  tiersOf,
-} from './price-rates.ts'
-import { requestPicoOf, type UnitRates, unitRatesOf } from './price-units.ts'
+import { BUNDLED_MODELS, MODEL_NAME_LENGTH_MAX, type ModelData } from '../core/model-data.ts'
+import { KNOWN_UNITS_VERSION, knownUnits } from './price-known-units.ts'
+import { priceOfList, versionOfList } from './price-listed.ts'
+import type { OverrideBook } from './price-overrides.ts'
+import { FREE_RATES, type ListPrice } from './price-rates.ts'
+import { priceOfRow, validityOfRow } from './price-row.ts'
+import type { UnitRates } from './price-units.ts'
+import type { ResolvedPrice } from './resolved-price.ts'
 
-/** What a call at one target costs. */
-export interface ResolvedPrice {
-  /** Names the source and the row in it, for the ledger: `genai-prices@0.1.8:openai/o3:2025-06-10`, `free` … */
-  readonly version: string
-  /** False where the configured ceiling stands in for a price that nobody knows: worth an alert. */
-  readonly known: boolean
-  /** Of a call whose input passes no threshold. */
-  readonly rates: Rates
-  /** Lowest threshold first; mostly empty. */
-  readonly tiers: readonly RateTier[]
-  /** Added once to a call. */
-  readonly requestPico: number
-  /** What the model sells by something else than tokens. */
-  readonly units: UnitRates
-}
+export type { ResolvedPrice }
 
 export interface PriceQuery {
   /** Whose call it is: it may have prices of its own. */
@@ -41,17 +23,35 @@ export interface PriceQuery {
   readonly listPrice?: ListPrice | undefined
   /** The model's name at the provider. */
   readonly model: string
+  /** The work of a batch: a source that knows a price for `model:batch` is asked for that one. */
+  readonly batch?: boolean | undefined
   /** When the call was made; now, where left out. */
   readonly at?: Date | undefined
 }
 
 export interface PriceBook {
   /**
-   * @returns the price in force: the override for `provider name/model`, else free, else the bundled data, else the
-   *   ceiling. The same object for as long as the price holds
-   * @throws GatewayError `invalid_request` where no price is known and such calls are refused
+   * @returns the price in force: the organization's own, else the configured override for `provider name/model`, else
+   *   free or what the kind asks, else the data, else the ceiling. The same object for as long as the price holds
+   * @throws GatewayError `invalid_request` where no price is known and such calls are refused: `isUnknownPrice`
    */
   priceOf(query: PriceQuery): ResolvedPrice
+}
+
+/** Prices that change while the gateway runs. */
+export interface LivePrices {
+  /** @returns `undefined` for the many organizations without a price of their own */
+  overridesOf(organizationId: string): OverrideBook | undefined
+  /** Another number whenever `dataAt` may answer something else. */
+  readonly generation: number
+  dataAt(atMs: number): DataInForce
+}
+
+/** Data on what models cost, and the time in which calls are priced by it. */
+export interface DataInForce {
+  readonly data: ModelData
+  readonly fromMs: number
+  readonly untilMs: number
 }
 
 export interface PriceBookOptions {
@@ -61,13 +61,14 @@ export interface PriceBookOptions {
   readonly unknown: 'ceiling' | 'refuse'
   /** Stands in for an unknown price; should exceed what any model in use costs. */
   readonly ceiling: ListPrice
+  /** Left out: the bundled data, and nobody has prices of their own. */
+  readonly live?: LivePrices | undefined
   /** Unix time in milliseconds. */
   readonly now: () => number
 }
 
 /** Models remembered per provider: more than any provider has, and a bound on names that callers invent. */
 const MODELS_MAX = 2000
-const MINUTE_MS = 60_000
 
 /** A price and the time it holds. `price` is `undefined` where calls are refused. */
 interface Held {
@@ -76,31 +77,67 @@ interface Held {
   readonly untilMs: number
 }
 
+export const BUNDLED_PRICES: LivePrices = {
+  overridesOf: () => undefined,
+  generation: 0,
+  dataAt: () => ({ data: BUNDLED_MODELS, fromMs: 0, untilMs: Number.POSITIVE_INFINITY }),
+}
+
 /**
  * @returns prices under one configuration. A provider's name must keep its `pricesId` and `free`: after a change of
  *   the configuration, make a new book
  * @throws RangeError where an override or the ceiling holds a negative price
  */
 export function createPriceBook(options: PriceBookOptions): PriceBook {
-  const overrides = new Map<string, ResolvedPrice>()
-  for (const [target, list] of Object.entries(options.overrides)) {
-    overrides.set(target, listed('override', list, true))
-  }
-  const ceiling = listed('ceiling', options.ceiling, false)
+  const { live = BUNDLED_PRICES } = options
+  const overrides = new Map(
+    Object.entries(options.overrides).map(([target, list]) => [
+      target,
+      priceOfList(versionOfList('override', list), list),
+    ]),
+  )
+  const ceiling = priceOfList(versionOfList('ceiling', options.ceiling), options.ceiling, false)
   const held = new Map<string, Map<string, Held>>()
+  let generation = live.generation
 
   const resolve = (query: PriceQuery, atMs: number): Held => {
-    const override = overrides.get(`${query.providerName}/${query.model}`)
-    if (override !== undefined) return forever(override)
-    if (query.listPrice !== undefined) return forever(listed('list', query.listPrice, true))
+    const configured = overrides.get(`${query.providerName}/${query.model}`)
+    if (configured !== undefined) return forever(configured)
+    const { listPrice } = query
+    if (listPrice !== undefined) return forever(priceOfList(versionOfList('list', listPrice), listPrice))
     if (query.free) return forever(FREE)
-    const at = new Date(atMs)
-    const match = query.pricesId === undefined ? undefined : findModel(query.pricesId, query.model, at)
-    const price = match === undefined ? undefined : pricedBy(match, at)
+    const unknown = options.unknown === 'ceiling' ? ceiling : undefined
+    if (query.pricesId === undefined) return forever(unknown)
+    const listed = ofData(query.pricesId, query.model, atMs)
+    return { ...listed, price: listed.price ?? unknown }
+  }
+
+  const ofData = (pricesId: string, model: string, atMs: number): Held => {
+    const { data, fromMs, untilMs } = live.dataAt(atMs)
+    const match = data.find(pricesId, model, new Date(atMs))
+    const price = match === undefined ? undefined : priceOfRow(match, data.version)
     if (match === undefined || price === undefined) {
-      return forever(options.unknown === 'ceiling' ? ceiling : undefined)
+      const known = knownUnits(pricesId, model)
+      // Newer data may know better, so this holds no longer than the data does.
+      return { price: known === undefined ? undefined : priceOfUnits(pricesId, known), fromMs, untilMs }
     }
-    return { price, ...validityOf(match, atMs) }
+    const row = validityOfRow(match, atMs)
+    return { price, fromMs: Math.max(row.fromMs, fromMs), untilMs: Math.min(row.untilMs, untilMs) }
+  }
+
+  /** The first source that knows the model, or its batches, decides: a price that was agreed on holds for both. */
+  const resolveBatch = (query: PriceQuery, atMs: number): ResolvedPrice | undefined => {
+    const { providerName, model } = query
+    const batch = `${model}:batch`
+    const configured = overrides.get(`${providerName}/${batch}`) ?? overrides.get(`${providerName}/${model}`)
+    if (configured !== undefined) return configured
+    if (query.listPrice === undefined && !query.free && query.pricesId !== undefined) {
+      const match = live.dataAt(atMs).data.find(query.pricesId, batch, new Date(atMs))
+      // Beginnings of names match too, and then the row is not that of batches.
+      const isOwn = match?.model.id.endsWith(':batch') === true && Object.keys(match.prices).length > 0
+      if (isOwn) return ofData(query.pricesId, batch, atMs).price
+    }
+    return resolve(query, atMs).price
   }
 
   const remember = (query: PriceQuery, entry: Held): void => {
@@ -117,20 +154,44 @@ export function createPriceBook(options: PriceBookOptions): PriceBook {
     models.set(query.model, entry)
   }
 
+  const heldPriceOf = (query: PriceQuery): ResolvedPrice | undefined => {
+    if (generation !== live.generation) {
+      generation = live.generation
+      held.clear()
+    }
+    let entry = held.get(query.providerName)?.get(query.model)
+    if (entry === undefined || entry.untilMs !== Number.POSITIVE_INFINITY || entry.fromMs !== 0) {
+      const atMs = momentOf(query)
+      if (entry === undefined || atMs < entry.fromMs || atMs >= entry.untilMs) {
+        const fresh = resolve(query, atMs)
+        // A late settlement asks for the past: answered, but the present stays remembered.
+        if (entry === undefined || fresh.fromMs >= entry.fromMs) remember(query, fresh)
+        entry = fresh
+      }
+    }
+    return entry.price
+  }
+
+  const momentOf = ({ at }: PriceQuery): number => (at === undefined ? options.now() : at.getTime())
+
+  /** What the organization of a query has of its own. */
+  const ownPriceOf = (query: PriceQuery, organizationId: string): ResolvedPrice | undefined => {
+    const own = live.overridesOf(organizationId)
+    if (own === undefined) return undefined
+    const atMs = momentOf(query)
+    const batch =
+      query.batch === true ? own.find(query.providerName, `${query.model}:batch`, atMs) : undefined
+    return batch ?? own.find(query.providerName, query.model, atMs)
+  }
+
   return {
     priceOf(query) {
-      let entry = held.get(query.providerName)?.get(query.model)
-      if (entry === undefined || entry.untilMs !== Number.POSITIVE_INFINITY || entry.fromMs !== 0) {
-        const atMs = query.at === undefined ? options.now() : query.at.getTime()
-        if (entry === undefined || atMs < entry.fromMs || atMs >= entry.untilMs) {
-          const fresh = resolve(query, atMs)
-          // A late settlement asks for the past: answered, but the present stays remembered.
-          if (entry === undefined || fresh.fromMs >= entry.fromMs) remember(query, fresh)
-          entry = fresh
-        }
-      }
-      if (entry.price === undefined) throw unknownPrice(query)
-      return entry.price
+      const { organizationId } = query
+      const own = organizationId === undefined ? undefined : ownPriceOf(query, organizationId)
+      if (own !== undefined) return own
+      const price = query.batch === true ? resolveBatch(query, momentOf(query)) : heldPriceOf(query)
+      if (price === undefined) throw unknownPrice(query)
+      return price
     },
   }
 }
@@ -148,66 +209,11 @@ function forever(price: ResolvedPrice | undefined): Held {
   return { price, fromMs: 0, untilMs: Number.POSITIVE_INFINITY }
 }
 
-function listed(source: 'override' | 'ceiling' | 'list', list: ListPrice, known: boolean): ResolvedPrice {
-  const requestPico = Math.round((list.perRequestUsd ?? 0) * 1_000_000_000_000)
-  if (!Number.isSafeInteger(requestPico) || requestPico < 0) {
-    throw new RangeError('A price per request must be a number of dollars, zero or more.')
-  }
-  // Sorted, so that the same price written in another order keeps its version.
-  const written = Object.entries(list).filter(([, value]) => value !== undefined)
-  const text = JSON.stringify(written.sort(([a], [b]) => (a < b ? -1 : 1)))
-  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16)
-  return { version: `${source}:${hash}`, known, rates: ratesOfList(list), tiers: [], requestPico, units: {} }
-}
-
-/** @returns `undefined` where the data lists the model without a price and does not say that it is free */
-function pricedBy(match: ModelMatch, at: Date): ResolvedPrice | undefined {
-  const { model, prices, providerId } = match
-  if (Object.keys(prices).length === 0 && !isSaidToBeFree(match)) return undefined
-  return {
-    version: `genai-prices@${MODEL_DATA_VERSION}:${providerId}/${model.id}:${rowName(match)}`,
-    known: true,
-    rates: baseRatesOf(prices),
-    tiers: tiersOf(prices),
-    requestPico: requestPicoOf(prices),
-    units: unitRatesOf(match, at),
-  }
-}
-
-/** The data writes "free" and "unknown" alike, as a row without prices; only its words tell which (0.1.8). */
-function isSaidToBeFree({ model }: ModelMatch): boolean {
-  if (model.id.endsWith(':free')) return true
-  return /\bfree\b|zero token cost/i.test(`${model.name} ${model.description} ${model.price_comments}`)
-}
-
-/** @returns which of the model's dated or timed rows this is */
-function rowName({ model, prices }: ModelMatch): string {
-  const row = Array.isArray(model.prices) ? model.prices.find((each) => each.prices === prices) : undefined
-  const constraint = row?.constraint
-  if (constraint === undefined) return 'base'
-  if (constraint.type === 'start_date') return constraint.start_date
-  return `${constraint.start_time}-${constraint.end_time}`
-}
-
-/**
- * @returns how long the row can be in force around `atMs`: for prices by the time of day, that minute; for dated
- *   ones, until the next date
- */
-function validityOf({ model }: ModelMatch, atMs: number): { fromMs: number; untilMs: number } {
-  let fromMs = 0
-  let untilMs = Number.POSITIVE_INFINITY
-  if (!Array.isArray(model.prices)) return { fromMs, untilMs }
-  for (const { constraint } of model.prices) {
-    if (constraint?.type === 'time_of_date') {
-      fromMs = Math.max(fromMs, Math.floor(atMs / MINUTE_MS) * MINUTE_MS)
-      untilMs = Math.min(untilMs, fromMs + MINUTE_MS)
-    } else if (constraint?.type === 'start_date') {
-      const startMs = Date.parse(constraint.start_date)
-      if (startMs <= atMs) fromMs = Math.max(fromMs, startMs)
-      else untilMs = Math.min(untilMs, startMs)
-    }
-  }
-  return { fromMs, untilMs }
+function priceOfUnits(
+  pricesId: string,
+  known: { readonly id: string; readonly units: UnitRates },
+): ResolvedPrice {
+  return { ...FREE, version: `units@${KNOWN_UNITS_VERSION}:${pricesId}/${known.id}`, units: known.units }
 }
 
 function unknownPrice({ providerName, model }: PriceQuery): GatewayError {

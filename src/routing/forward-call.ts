@@ -127,7 +127,8 @@ function noteReply(incoming: Incoming, attempt: Attempt, body: Buffer): void {
   // The usage of a batch is that of its work, which is booked apart.
   if (usage.inputTokens !== undefined && incoming.forward?.resource === undefined) {
     attempt.usage = usage
-    attempt.units = units
+    // Beside what the provider said: a price may be by the picture where tokens are reported.
+    attempt.units = { ...countUnits(incoming, json), ...units }
     return
   }
   if (typeof json.text === 'string') attempt.outputText = json.text
@@ -181,7 +182,7 @@ function meteredEvents(
     toError: (error) => toUpstreamError(error, signal),
     onEnd(error) {
       attempt.endedMs = context.clock.monotonicMs()
-      if (attempt.usage.inputTokens === undefined) noteOwnCount(incoming, attempt, undefined)
+      noteOwnCount(incoming, attempt, undefined)
       if (error === undefined) return
       attempt.errorCode = error.code
       attempt.errorMessage = error.message

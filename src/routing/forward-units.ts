@@ -1,3 +1,4 @@
+import { isObject } from '../contract/formats/chat/fields.ts'
 import type { CallUnits, Incoming } from '../pipeline/exchange.ts'
 import { formField, parseForm } from './multipart.ts'
 
@@ -18,7 +19,13 @@ export function countUnits(incoming: Incoming, reply: unknown): CallUnits {
     case 'speech':
       return { characters: typeof json?.input === 'string' ? [...json.input].length : 0 }
     case 'image':
-      return { images: imagesIn(reply) ?? imagesAsked(incoming) }
+      return {
+        images: imagesIn(reply) ?? imagesAsked(incoming),
+        imageQuality: wordIn(incoming, 'quality'),
+        imageSize: wordIn(incoming, 'size'),
+      }
+    case 'rerank':
+      return { searches: searchesIn(reply) ?? searchesAsked(incoming) }
     case 'transcription':
       return { audioSeconds: secondsOf(incoming) }
     default:
@@ -34,6 +41,29 @@ function imagesIn(reply: unknown): number | undefined {
 function imagesAsked(incoming: Incoming): number {
   const asked = Number(incoming.json?.n ?? field(incoming, 'n') ?? 1)
   return Number.isInteger(asked) && asked >= 1 ? Math.min(asked, IMAGES_MAX) : 1
+}
+
+/** Longer ones are no word of the API. */
+const WORD_LENGTH_MAX = 20
+
+function wordIn(incoming: Incoming, name: string): string | undefined {
+  const value = incoming.json?.[name] ?? field(incoming, name)
+  return typeof value === 'string' && value.length <= WORD_LENGTH_MAX ? value : undefined
+}
+
+/** What Cohere bills: `meta.billed_units` (https://docs.cohere.com/reference/rerank, read 2026-11-21). */
+function searchesIn(reply: unknown): number | undefined {
+  if (!isObject(reply) || !isObject(reply.meta) || !isObject(reply.meta.billed_units)) return undefined
+  const { search_units: searches } = reply.meta.billed_units
+  return typeof searches === 'number' && Number.isSafeInteger(searches) && searches >= 0
+    ? searches
+    : undefined
+}
+
+/** One for each hundred documents (https://cohere.com/pricing, read in copies on 2026-11-21). */
+function searchesAsked({ json }: Incoming): number {
+  const documents = json?.documents
+  return Array.isArray(documents) ? Math.max(1, Math.ceil(documents.length / 100)) : 1
 }
 
 function field({ body, forward }: Incoming, name: string): string | undefined {

@@ -17,6 +17,7 @@ import { registerKeys } from './keys.ts'
 import { registerLimits } from './limits.ts'
 import { registerOrganizations } from './organizations.ts'
 import { registerPrices } from './prices.ts'
+import { registerPrices } from './prices.ts'
 import { registerProviders } from './providers.ts'
 import { registerReconcile } from './reconcile.ts'
 import { registerReports } from './reports.ts'
@@ -65,6 +66,7 @@ export async function registerControlPlane(app: FastifyInstance, gateway: Gatewa
       registerReconcile(scope, gateway)
       registerRequests(scope, gateway)
       registerReports(scope, gateway)
+      registerPrices(scope, gateway)
       registerAlerts(scope, gateway)
       registerPrices(scope, gateway)
       registerProviders(scope, gateway)
