@@ -17,7 +17,6 @@ import { registerKeys } from './keys.ts'
 import { registerLimits } from './limits.ts'
 import { registerOrganizations } from './organizations.ts'
 import { registerPrices } from './prices.ts'
-import { registerPrices } from './prices.ts'
 import { registerProviders } from './providers.ts'
 import { registerReconcile } from './reconcile.ts'
 import { registerReports } from './reports.ts'
@@ -66,7 +65,6 @@ export async function registerControlPlane(app: FastifyInstance, gateway: Gatewa
       registerReconcile(scope, gateway)
       registerRequests(scope, gateway)
       registerReports(scope, gateway)
-      registerPrices(scope, gateway)
       registerAlerts(scope, gateway)
       registerPrices(scope, gateway)
       registerProviders(scope, gateway)
