@@ -32,6 +32,15 @@ export function uuidV7(nowMs: number): string {
   return `${lastTime}${random.slice(0, 3)}-${variant}${random.slice(3, 6)}-${random.slice(6, 18)}`
 }
 
+/**
+ * @param requestId of the call
+ * @param number of the attempt, from 1; 0 = a call that was refused before any
+ * @returns the id of its settlement: known before the attempt begins, and to whoever settles it in place of another
+ */
+export function attemptId(requestId: string, number: number): string {
+  return `${requestId}.${number}`
+}
+
 /** @returns 32 random bytes behind a prefix, as base64url: `gh-` for keys of the data plane */
 export function newSecret(prefix: string): string {
   return prefix + randomBytes(32).toString('base64url')

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { GatewayError } from '../core/errors.ts'
 import type { Attempt, Caller, Exchange } from '../pipeline/exchange.ts'
-import { makeClock, makeExchange, makeIncoming } from '../pipeline/fixtures/make-exchange.ts'
+import { makeExchange, makeIncoming } from '../pipeline/fixtures/make-exchange.ts'
 import type { Outcome } from '../pipeline/stage.ts'
 import { newAttempt } from '../routing/attempt.ts'
 import { createLedgerStage, type LedgerStageOptions } from './ledger-stage.ts'
@@ -32,7 +32,6 @@ async function settle(exchange: Exchange, outcome: Outcome, changes: Partial<Led
   const rows: LedgerRow[] = []
   const settled: (readonly LedgerRow[])[] = []
   const stage = createLedgerStage({
-    clock: makeClock(),
     account: () => undefined,
     record: (row) => rows.push(row),
     handedOver: () => undefined,
@@ -180,7 +179,7 @@ describe('createLedgerStage()', () => {
       priceVersion: null,
       overheadMs: 3,
     })
-    expect(rows[0]?.id).toMatch(/^[0-9a-f-]{36}$/)
+    expect(rows[0]?.id).toBe('req_1.0')
   })
 
   it('books nothing for a stranger', async () => {

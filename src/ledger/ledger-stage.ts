@@ -1,12 +1,10 @@
-import type { Clock } from '../core/clock.ts'
-import { uuidV7 } from '../core/ids.ts'
+import { attemptId } from '../core/ids.ts'
 import type { Attempt, Caller, Exchange } from '../pipeline/exchange.ts'
 import type { Outcome, Stage } from '../pipeline/stage.ts'
 import type { LedgerRow } from './ports.ts'
 import { overheadMs, toStoredWaterfall } from './waterfall.ts'
 
 export interface LedgerStageOptions {
-  readonly clock: Clock
   readonly account: (exchange: Exchange, attempt: Attempt) => Promise<void> | undefined
   readonly record: (row: LedgerRow) => void
   /** @returns once what was recorded survives this process; `undefined` where it does */
@@ -36,9 +34,9 @@ export function createLedgerStage(options: LedgerStageOptions): Stage {
       }
       const rows =
         attempts.length === 0
-          ? [toRow(exchange, outcome, caller, undefined, true, options.clock)]
+          ? [toRow(exchange, outcome, caller, undefined, true)]
           : attempts.map((attempt, index) =>
-              toRow(exchange, outcome, caller, attempt, index === attempts.length - 1, options.clock),
+              toRow(exchange, outcome, caller, attempt, index === attempts.length - 1),
             )
       try {
         for (const row of rows) options.record(row)
@@ -60,14 +58,13 @@ function toRow(
   caller: Caller,
   attempt: Attempt | undefined,
   final: boolean,
-  clock: Clock,
 ): LedgerRow {
   const { incoming } = exchange
   const usage = attempt?.usage
   const endedMs = final ? outcome.endedMs : (attempt?.endedMs ?? outcome.endedMs)
   const startedMs = final ? exchange.startedMs : (attempt?.startedMs ?? exchange.startedMs)
   return {
-    id: attempt?.id ?? uuidV7(clock.now()),
+    id: attempt?.id ?? attemptId(exchange.id, 0),
     requestId: exchange.id,
     attempt: attempt?.number ?? 0,
     final,

@@ -4,6 +4,7 @@ import type { Attempt, Exchange, TargetName } from '../pipeline/exchange.ts'
 import type { ReplyEvents } from '../pipeline/reply.ts'
 import { askedOutputOf } from './asked-output.ts'
 import { actualOf, CallHold, tightestRoom } from './call-hold.ts'
+import { noteOfCall } from './call-note.ts'
 import { type Ask, Demand, type Quote } from './demand.ts'
 import type { Experience } from './experience.ts'
 import { growWith, mayOutgrow } from './growth.ts'
@@ -21,6 +22,7 @@ export type QuoteOf = (exchange: Exchange, target: TargetName) => Quoted
 /** What a call to a target would cost. */
 export interface Quoted {
   readonly quote: Quote
+  readonly priceVersion: string
   /** Nano-dollars of what is not counted in tokens: pictures, minutes of sound. */
   readonly unitsNanoUsd: number
 }
@@ -32,8 +34,8 @@ export interface AdmissionOptions {
   readonly clock: Clock
   /** Counts an organization anew from the ledger. @throws GatewayError `storage_unavailable` */
   readonly rebuild: (organizationId: string, generation: string) => Promise<unknown>
-  /** What is kept with a hold for whoever settles it when this process is dead; left out where holds die with it. */
-  readonly noteOf?: ((exchange: Exchange) => string | undefined) | undefined
+  /** Whether holds outlive this process, so that they have to say what they are. */
+  readonly keepsNotes: boolean
   /** @returns tokens of a text, by the model's tokenizer */
   readonly countText: (text: string, model: string) => Promise<number>
   readonly onError: (error: unknown) => void
@@ -87,14 +89,20 @@ export function createAdmission(options: AdmissionOptions): Admission {
     })
   }
 
-  function take(exchange: Exchange, organizationId: string, covering: Covering, { amounts }: Ask) {
+  function take(
+    exchange: Exchange,
+    organizationId: string,
+    covering: Covering,
+    demand: Demand,
+    { amounts }: Ask,
+  ) {
     return counters.take({
       organizationId,
       holdId: exchange.id,
       meters: covering.meters,
       amounts,
       leaseMs: LEASE_MS,
-      note: options.noteOf?.(exchange),
+      ...(options.keepsNotes ? { note: noteOfCall(exchange, demand) } : undefined),
     })
   }
 
@@ -122,10 +130,10 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const demand = demandOf(exchange, quoteOf)
     const { organizationId } = caller
     const queued = room.blockedBy(organizationId, (id) => covering.meters.some((meter) => meter.id === id))
-    if (queued !== undefined) return negotiate(exchange, organizationId, covering, demand, queued)
+    if (queued !== undefined) return negotiate(exchange, organizationId, covering, quoteOf, queued)
     const ask = demand.whole()
     try {
-      const taken = take(exchange, organizationId, covering, ask)
+      const taken = take(exchange, organizationId, covering, demand, ask)
       if (taken instanceof Promise) return taken.then(decide, recover)
       return decide(taken)
     } catch (error) {
@@ -133,7 +141,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     }
 
     function decide(result: TakeResult): Promise<void> | undefined {
-      if (!result.granted) return negotiate(exchange, organizationId, covering, demand, result)
+      if (!result.granted) return negotiate(exchange, organizationId, covering, quoteOf, result)
       hold(exchange, organizationId, covering, demand)(ask, result.states)
       return undefined
     }
@@ -142,7 +150,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       // Where nothing can refuse, nothing has to be held.
       if (!covering.isLimited && lostOf(error) === undefined) return
       await recount(organizationId, covering, error)
-      return negotiate(exchange, organizationId, covering, demand, undefined)
+      return negotiate(exchange, organizationId, covering, quoteOf, undefined)
     }
   }
 
@@ -164,11 +172,12 @@ export function createAdmission(options: AdmissionOptions): Admission {
     exchange: Exchange,
     organizationId: string,
     covering: Covering,
-    demand: Demand,
+    quoteOf: QuoteOf,
     start: TakeResult | string | undefined,
   ): Promise<void> {
     let ticket: Ticket | undefined
     let result = typeof start === 'string' ? undefined : start
+    let demand = demandOf(exchange, quoteOf)
     let ask = demand.whole()
     try {
       if (typeof start === 'string') {
@@ -176,11 +185,13 @@ export function createAdmission(options: AdmissionOptions): Admission {
         const blocked = standingIn(covering, start)
         ticket = queueUp(exchange, organizationId, covering, blocked)
         await myTurn(exchange, ticket, covering, blocked, undefined)
+        demand = demandOf(exchange, quoteOf)
+        ask = demand.whole()
       }
       for (let tries = 0; ; tries++) {
         if (result === undefined) {
           try {
-            result = await take(exchange, organizationId, covering, ask)
+            result = await take(exchange, organizationId, covering, demand, ask)
           } catch (error) {
             if (!covering.isLimited && lostOf(error) === undefined) return
             if (tries >= TRIES_MAX) throw error
@@ -204,6 +215,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
           throw refuse(exchange, covering, blocked, result)
         ticket ??= queueUp(exchange, organizationId, covering, blocked)
         await myTurn(exchange, ticket, covering, blocked, result)
+        // Calls that ended meanwhile have shown what is usual.
+        demand = demandOf(exchange, quoteOf)
         ask = demand.whole()
         result = undefined
         tries = 0
@@ -341,6 +354,7 @@ const NOTHING_SOLD = {
   usual: { inputTokens: 0, outputTokens: 0, costFactor: 1, heedsCap: undefined, reasons: false },
   quote: { costOf: () => 0 },
   grows: false,
+  priceVersion: null,
   unitsNanoUsd: 0,
 }
 

@@ -17,6 +17,8 @@ export interface DemandFacts {
   readonly grows: boolean
   /** Nano-dollars of what is not counted in tokens. */
   readonly unitsNanoUsd: number
+  /** Of the price behind the quote; `null` where nothing is sold. */
+  readonly priceVersion: string | null
 }
 
 /** How much of the output cap has to be sent for a hold to be enough. */
@@ -73,6 +75,10 @@ export class Demand {
     return this.facts.asked.tokensMax
   }
 
+  get priceVersion(): string | null {
+    return this.facts.priceVersion
+  }
+
   get grows(): boolean {
     return this.facts.grows
   }
@@ -104,17 +110,22 @@ export class Demand {
 
   /** The least that is of use, when nobody else holds anything that may come back. */
   least(): Ask {
-    const { asked, usual, inputBytes } = this.facts
     // Only a model that is known to stop where it is told to can be given less than it usually writes.
-    if (this.isKnown && usual.heedsCap !== true) return this.ask(this.leastUsual(), TOKENS_TOLERANCE)
-    // Half an answer may be of use; a few words of it are paid for nothing.
-    const useful = this.isKnown ? Math.ceil(this.outputUsual / 2) : 0
-    const fewest = Math.min(Math.max(asked.tokensMin * asked.choices, useful), this.outputMost)
-    const input = usual.inputTokens ?? Math.ceil(inputBytes / PLAIN_BYTES_PER_TOKEN)
+    if (this.isKnown && this.facts.usual.heedsCap !== true)
+      return this.ask(this.leastUsual(), TOKENS_TOLERANCE)
+    const { inputBytes } = this.facts
+    const tokens = this.isKnown ? this.inputTokens : Math.ceil(inputBytes / PLAIN_BYTES_PER_TOKEN)
+    const fewest = this.fewest()
     return {
-      amounts: { requests: 1, tokens: input + fewest, costNanoUsd: this.costOf(fewest, input) },
+      amounts: { requests: 1, tokens: tokens + fewest, costNanoUsd: this.costOf(fewest, this.plainInput) },
       outputTokens: fewest,
     }
+  }
+
+  /** @returns tokens of output that a call may be given for so much money, which is no less than its least */
+  outputWithin(costNanoUsd: number): number {
+    const cautious = this.outputFor(costNanoUsd, this.inputTokens)
+    return cautious >= this.fewest() ? cautious : this.outputFor(costNanoUsd, this.plainInput)
   }
 
   /** @returns nano-dollars of this call, would it write so much */
@@ -125,7 +136,7 @@ export class Demand {
   }
 
   /** @returns tokens of output that so much money pays for; `Infinity` where they cost nothing */
-  outputFor(costNanoUsd: number, inputTokens = this.inputTokens): number {
+  outputFor(costNanoUsd: number, inputTokens: number): number {
     const base = this.costOf(0, inputTokens)
     const perMillion = this.costOf(1_000_000, inputTokens) - base
     if (perMillion <= 0) return Number.POSITIVE_INFINITY
@@ -143,6 +154,19 @@ export class Demand {
     if (grows && !usual.reasons) return undefined
     const cap = Math.floor(outputTokens / asked.choices)
     return asked.tokensMax !== undefined && cap >= asked.tokensMax ? undefined : cap
+  }
+
+  /** Half an answer may be of use; a few words of it are paid for nothing. */
+  private fewest(): number {
+    const { asked } = this.facts
+    const useful = this.isKnown ? Math.ceil(this.outputUsual / 2) : 0
+    return Math.min(Math.max(asked.tokensMin * asked.choices, useful), this.outputMost)
+  }
+
+  /** Of a request alone, without what a service may write around it. */
+  get plainInput(): number {
+    const { usual, inputBytes } = this.facts
+    return usual.inputTokens ?? Math.ceil(inputBytes * NEW_TOKENS_PER_BYTE)
   }
 
   /** One that ignores its cap writes what it usually does. */

@@ -65,7 +65,8 @@ class TargetExperience {
     const size = sizeOf(seen.inputBytes)
     const input = this.input[size] ?? new FadingHistogram()
     this.input[size] = input
-    input.add((seen.inputTokens * 1000) / Math.max(1, seen.inputBytes))
+    // One more, because what is left of a token at the end of a text grows to a whole one in a longer text.
+    input.add(((seen.inputTokens + 1) * 1000) / Math.max(1, seen.inputBytes))
     const output = seen.outputTokens / seen.choices
     this.output.add(output)
     if (seen.task !== undefined) this.ofTask(seen.task)?.add(output)
@@ -77,7 +78,7 @@ class TargetExperience {
   }
 
   usual(task: string | undefined, inputBytes: number): Usual {
-    const input = this.input[sizeOf(inputBytes)]
+    const input = this.inputOf(sizeOf(inputBytes))
     const ofTask = task === undefined ? undefined : this.outputByTask.get(task)
     const output = ofTask !== undefined && ofTask.samples >= TASK_SAMPLES_MIN ? ofTask : this.output
     return {
@@ -88,6 +89,15 @@ class TargetExperience {
       heedsCap: this.heedsCap,
       reasons: this.reasons,
     }
+  }
+
+  /** What surrounds a prompt weighs less in a longer one, so that a shorter one tells what a longer one has at most. */
+  private inputOf(size: number): FadingHistogram | undefined {
+    for (let known = size; known >= 0; known--) {
+      const input = this.input[known]
+      if (input !== undefined) return input
+    }
+    return undefined
   }
 
   private ofTask(task: string): FadingHistogram | undefined {

@@ -102,7 +102,7 @@ export async function* growWith(
       left = Math.min(left, state.limit - state.used - state.held)
     }
     const { demand, outputTokens } = held
-    const tokens = demand.outputFor(demand.costOf(outputTokens) + left) - outputTokens
+    const tokens = demand.outputFor(demand.costOf(outputTokens) + left, demand.inputTokens) - outputTokens
     return Number.isFinite(tokens) ? Math.max(0, tokens) : 0
   }
 

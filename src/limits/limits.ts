@@ -9,6 +9,8 @@ import { createRebuilder } from './rebuild.ts'
 
 export interface LimitsOptions {
   readonly counters: Counters
+  /** Whether the counters outlive this process. */
+  readonly isShared: boolean
   readonly policies: PolicyStore
   readonly spent: SpentStore
   readonly clock: Clock
@@ -47,6 +49,7 @@ export async function openLimits(options: LimitsOptions): Promise<LimitsInForce>
     book,
     experience: new Experience(),
     clock,
+    keepsNotes: options.isShared,
     rebuild: rebuilder.rebuild,
     countText: options.countText,
     onError: (error) => onError(error, 'a hold could not be settled; it ends with its lease'),

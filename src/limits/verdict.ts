@@ -38,7 +38,6 @@ export function judge(
   const least = demand.least()
   let tokens = whole.amounts.tokens
   let cost = whole.amounts.costNanoUsd
-  let costNeeded = 0
   let blocked: Blocked | undefined
   for (let index = 0; index < meters.length; index++) {
     const meter = meters[index]
@@ -60,15 +59,12 @@ export function judge(
         isTooMuch: needed > meter.limit,
       })
     } else if (meter.quantity === 'tokens') tokens = Math.min(tokens, left)
-    else if (meter.quantity === 'costNanoUsd') {
-      cost = Math.min(cost, left)
-      costNeeded = Math.max(costNeeded, needed)
-    }
+    else if (meter.quantity === 'costNanoUsd') cost = Math.min(cost, left)
   }
   if (blocked !== undefined) return { blocked }
   if (cost < whole.amounts.costNanoUsd)
-    cost = Math.min(cost, Math.max(costNeeded, Math.floor(cost / SHARE_OF_REST)))
-  const outputTokens = Math.min(whole.outputTokens, demand.outputFor(cost))
+    cost = Math.min(cost, Math.max(usual.amounts.costNanoUsd, Math.floor(cost / SHARE_OF_REST)))
+  const outputTokens = Math.min(whole.outputTokens, demand.outputWithin(cost))
   return { ask: { amounts: { requests: 1, tokens, costNanoUsd: cost }, outputTokens } }
 }
 

@@ -1,5 +1,5 @@
 import { GatewayError } from '../core/errors.ts'
-import { uuidV7 } from '../core/ids.ts'
+import { attemptId } from '../core/ids.ts'
 import type { Attempt, Exchange, TargetName } from '../pipeline/exchange.ts'
 import type { Reply } from '../pipeline/reply.ts'
 import type { Call } from '../pipeline/run.ts'
@@ -33,7 +33,7 @@ export function createCall(context: CallContext): Call {
 function beginAttempt(context: CallContext, exchange: Exchange, target: TargetName): Attempt {
   const { clock, accountant } = context
   const attempt = newAttempt(
-    uuidV7(clock.now()),
+    attemptId(exchange.id, exchange.attempts.length + 1),
     exchange.attempts.length + 1,
     target,
     accountant.priceOf(target.provider, target.model, exchange.caller?.organizationId),
