@@ -34,6 +34,7 @@ export function toSpentStatement(
   const parameters: unknown[] = [organizationId]
   const parameter = (value: unknown) => `$${parameters.push(value)}`
   const parts = queries.flatMap(({ subject, fromMs, toMs }, place) => {
+    if (fromMs >= toMs) return []
     const narrowed = narrow(subject, parameter)
     const part = (source: Source, startMs: number, endMs: number) => {
       if (startMs >= endMs) return []
