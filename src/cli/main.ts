@@ -8,6 +8,7 @@ import { addData } from './data.ts'
 import { addInit } from './init.ts'
 import { addMigrate } from './migrate.ts'
 import { fail } from './output.ts'
+import { addPrices } from './prices.ts'
 import { addServe } from './serve.ts'
 import { addSimulate } from './simulate.ts'
 
@@ -27,6 +28,7 @@ addConfig(program)
 addMigrate(program)
 addData(program)
 addCostAllocation(program)
+addPrices(program)
 addAlerts(program)
 addSimulate(program)
 

@@ -115,7 +115,7 @@ export function registerPrices(scope: FastifyInstance, gateway: Gateway): void {
   )
   app.post(
     '/prices/update',
-    { schema: { tags, body: priceUpdate, response: { 200: priceUpdateReport } } },
+    { bodyLimit: DATA_BYTES_MAX, schema: { tags, body: priceUpdate, response: { 200: priceUpdateReport } } },
     async (request) => {
       const { data, source, dryRun, force } = request.body
       const { changes, ...report } = await prices.update({
@@ -146,6 +146,9 @@ export function registerPrices(scope: FastifyInstance, gateway: Gateway): void {
     nextCursor: null,
   }))
 }
+
+/** What genai-prices publishes has half a megabyte, and grows. */
+const DATA_BYTES_MAX = 16 * 1024 * 1024
 
 function toDate(text: string | undefined): Date | undefined {
   return text === undefined ? undefined : new Date(text)

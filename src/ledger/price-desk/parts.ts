@@ -2,7 +2,7 @@ import type { Rates } from '../price-rates.ts'
 import type { UnitName, UnitRate } from '../price-units.ts'
 import type { ResolvedPrice } from '../prices.ts'
 
-/** Every part that a price can have, in the order in which people read them. */
+/** Every part of a price that calls are charged by, in the order in which people read them. */
 export const PRICE_PARTS = [
   'inputPerMillionUsd',
   'cachedInputPerMillionUsd',
@@ -21,9 +21,6 @@ export const PRICE_PARTS = [
   'perMillionCharactersUsd',
   'perMinuteUsd',
   'perSearchUsd',
-  'perThousandPagesUsd',
-  'perThousandWebSearchesUsd',
-  'perThousandStorageSearchesUsd',
 ] as const
 
 export type PricePart = (typeof PRICE_PARTS)[number]
@@ -53,9 +50,6 @@ const UNIT_PARTS = {
   perMillionCharactersUsd: ['characters', 1_000_000],
   perMinuteUsd: ['audioSeconds', 60],
   perSearchUsd: ['searches', 1],
-  perThousandPagesUsd: ['documentPages', 1000],
-  perThousandWebSearchesUsd: ['webSearches', 1000],
-  perThousandStorageSearchesUsd: ['storageSearches', 1000],
 } as const satisfies Partial<Record<PricePart, readonly [UnitName, number]>>
 
 const TOKENS = 1_000_000
