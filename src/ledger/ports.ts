@@ -171,3 +171,11 @@ export interface Journal {
   /** Makes durable what is not yet, and lets go of files and connections. What waits is there at the next start. */
   close(): Promise<void>
 }
+
+/** What calls under way would be booked as, were this process killed now. One process has it. */
+export interface UnfinishedStore {
+  /** @returns what the process before left, to be booked; the ledger knows those of them that it has */
+  load(): Promise<readonly LedgerRow[]>
+  /** Replaces all that was saved before. */
+  save(rows: readonly LedgerRow[]): Promise<void>
+}

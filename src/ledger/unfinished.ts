@@ -1,0 +1,106 @@
+import { GatewayError } from '../core/errors.ts'
+import { estimateTokens } from '../core/tokens.ts'
+import type { Attempt, Exchange } from '../pipeline/exchange.ts'
+import { toRows } from './ledger-row.ts'
+import type { LedgerRow, UnfinishedStore } from './ports.ts'
+
+export interface UnfinishedOptions {
+  readonly store: UnfinishedStore
+  /** Prices what an attempt has come to so far, in nano-dollars. */
+  readonly costOf: (attempt: Attempt) => number
+  readonly monotonicMs: () => number
+  readonly onError: (error: unknown) => void
+}
+
+/**
+ * Calls that have left and are not settled yet, written down so that they are charged also where this process is
+ * killed: by our own count of what they had come to, marked as estimated.
+ */
+export interface Unfinished {
+  began(exchange: Exchange): void
+  ended(exchange: Exchange): void
+  close(): Promise<void>
+}
+
+/** A call that ends sooner is not written down: of those a killed process owes, it forgets this much. */
+const NOTED_AFTER_MS = 250
+/** Far above what one process has under way; beyond it the newest are not written down. */
+const NOTED_MAX = 10_000
+
+export function createUnfinished(options: UnfinishedOptions): Unfinished {
+  const { store, monotonicMs } = options
+  /** In the order of their beginning. */
+  const underWay = new Set<Exchange>()
+  let noted = 0
+  let timer: NodeJS.Timeout | undefined
+  let saving: Promise<void> = Promise.resolve()
+  let closed = false
+
+  function schedule(): void {
+    if (timer !== undefined || closed) return
+    timer = setTimeout(note, NOTED_AFTER_MS)
+    timer.unref()
+  }
+
+  function note(): void {
+    timer = undefined
+    const beforeMs = monotonicMs() - NOTED_AFTER_MS
+    const rows: LedgerRow[] = []
+    for (const exchange of underWay) {
+      if (exchange.startedMs > beforeMs || rows.length >= NOTED_MAX) break
+      rows.push(...rowsOf(exchange))
+    }
+    if (rows.length > 0 || noted > 0) {
+      noted = rows.length
+      saving = store.save(rows).catch(options.onError)
+    }
+    // One at a time: the next look begins once this one is written.
+    if (underWay.size > 0 || noted > 0) void saving.then(schedule)
+  }
+
+  function rowsOf(exchange: Exchange): LedgerRow[] {
+    const { caller } = exchange
+    if (caller === undefined) return []
+    const attempts = exchange.attempts.map((attempt) =>
+      attempt.dispatched ? soFar(exchange, attempt) : attempt,
+    )
+    const outcome = { kind: 'failed', status: 500, error: killed(), endedMs: monotonicMs() } as const
+    return toRows({ ...exchange, attempts }, outcome, caller)
+  }
+
+  function soFar(exchange: Exchange, attempt: Attempt): Attempt {
+    const { usage, outputText } = attempt
+    const counted: Attempt = {
+      ...attempt,
+      estimated: true,
+      usage: {
+        ...usage,
+        inputTokens: usage.inputTokens ?? estimateTokens(exchange.incoming.body?.length ?? 0),
+        outputTokens: usage.outputTokens ?? estimateTokens(outputText.length),
+      },
+    }
+    return { ...counted, costNanoUsd: options.costOf(counted) }
+  }
+
+  return {
+    began(exchange) {
+      underWay.add(exchange)
+      schedule()
+    },
+    ended(exchange) {
+      underWay.delete(exchange)
+    },
+    async close() {
+      closed = true
+      clearTimeout(timer)
+      await saving
+      if (noted > 0) await store.save([]).catch(options.onError)
+    },
+  }
+}
+
+function killed(): GatewayError {
+  return new GatewayError('internal_error', {
+    message: 'The gateway was killed while this call was under way.',
+  })
+}
