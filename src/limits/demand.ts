@@ -94,13 +94,14 @@ export class Demand {
   }
 
   /**
-   * What is asked for first: the whole of what was asked to be written, or, where the hold can grow with the answer and
-   * the caller named no end, what is usual.
+   * What is asked for first: all that the call may write; or, where its hold can grow with the answer, what is usual, so
+   * that long caps of long streams do not hold what others could use.
    */
   whole(): Ask {
-    const { grows, asked, usual } = this.facts
-    const isOpen = grows && asked.tokensMax === undefined && !usual.reasons
-    return this.ask(isOpen ? this.outputUsual : Math.max(this.outputMost, this.leastUsual()))
+    const { grows, usual } = this.facts
+    return this.ask(
+      grows && !usual.reasons ? this.leastUsual() : Math.max(this.outputMost, this.leastUsual()),
+    )
   }
 
   /** What nearly every call like it stays within. */
