@@ -13,5 +13,5 @@ export function inUsd(nano: number): string {
 /** @returns a share as people read it, never rounded up to what is not reached: `79 %` */
 export function inPercent(share: number): string {
   // A product that should be a whole number may be a hair below it.
-  return `${Math.floor(share * 100 + 1e-9)} %`
+  return `${Math.floor(share * 100 + 1e-11)} %`
 }

@@ -35,10 +35,11 @@ export function createUnknownPrices(report: (event: AlertEvent) => void, now: ()
     note(found) {
       const atMs = now()
       const today = Math.floor(atMs / DAY_MS)
-      if (today !== day || seen.size >= SEEN_MAX) seen = new Set()
+      if (today !== day) seen = new Set()
       day = today
       const target = `${found.provider}/${found.model}`
       if (seen.has(target)) return
+      if (seen.size >= SEEN_MAX) seen = new Set()
       seen.add(target)
       report(toUnknownPriceAlert(found, atMs))
     },
