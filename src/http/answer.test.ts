@@ -272,19 +272,17 @@ describe('a stream', () => {
     expect(ends).toEqual([['failed', 'upstream_rejected']])
   })
 
-  it('gets no sign of life once its answer is out, however long the books take', async () => {
-    for (const reply of [
-      { ...HEAD, kind: 'forward', status: 400, body: Buffer.from('{}') } as const,
-      { ...STREAM_HEAD, events: framesOf(['data: [DONE]\n\n', { type: 'reply-end' }]) },
-    ]) {
+  it('gets signs of life until its end, and in no other answer, however long the books take', async () => {
+    const refusal = { ...HEAD, kind: 'forward', status: 400, body: Buffer.from('{}') } as const
+    const done = { ...STREAM_HEAD, events: framesOf(['data: [DONE]\n\n', { type: 'reply-end' }]) }
+    for (const [reply, text] of [
+      [refusal, '{}'],
+      [done, ': ping\n\ndata: [DONE]\n\n'],
+    ] as const) {
       const { answered, response, silence, state } = visit(async () => reply, setting)
-      let text = ''
-      state.whileSettling = async () => {
-        text = response.text
-        silence()
-      }
+      state.whileSettling = async () => void silence()
       await answered
-      expect(text).not.toBe('')
+      silence()
       expect(response.text).toBe(text)
     }
   })
@@ -344,6 +342,43 @@ describe('a stream', () => {
     await answered
     expect(response.text).toBe('data: a\n\n')
     expect(ends).toEqual([['cancelled', 'client_closed']])
+  })
+})
+
+describe('no caller has the end of a reply that is not booked', () => {
+  const stream: Setting = { body: { stream: true } }
+  const bytes = (failure?: Error): Reply => ({
+    ...HEAD,
+    kind: 'forward',
+    body: (async function* () {
+      yield Buffer.from('a')
+      if (failure !== undefined) throw failure
+    })(),
+  })
+  const broken: ReplyEvents = (async function* () {
+    yield [{ raw: Buffer.from('a'), events: [] }]
+    throw new TypeError('x is undefined')
+  })()
+
+  it.each<[string, Reply, Setting, string]>([
+    ['a reply', { ...HEAD, kind: 'token-count', inputTokens: 1 }, { facts: { format: 'messages' } }, ''],
+    ['a refusal of the provider', { ...HEAD, kind: 'forward', status: 400, body: Buffer.from('{}') }, {}, ''],
+    ['a stream', { ...STREAM_HEAD, events: framesOf(['a'], ['end', { type: 'reply-end' }]) }, stream, 'a'],
+    ['a stream that meets a defect', { ...STREAM_HEAD, events: broken }, stream, 'a'],
+    ['bytes', bytes(), { facts: { operation: 'speech', format: 'forward' } }, 'a'],
+    ['bytes that break off', bytes(REFUSED), { facts: { operation: 'speech', format: 'forward' } }, 'a'],
+  ])('%s', async (_name, reply, setting, before) => {
+    const { answered, response, state, ends } = visit(async () => reply, setting)
+    let seen: unknown
+    state.whileSettling = async () => {
+      // What was to be sent has been sent by then.
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+      seen = [response.text, response.writableEnded, response.destroyed]
+    }
+    await answered
+    expect(seen).toEqual([before, false, false])
+    expect(response.writableEnded || response.destroyed).toBe(true)
+    expect(ends.length).toBe(1)
   })
 })
 

@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { StreamEvent } from '../contract/chat.ts'
+import type { GatewayError } from '../core/errors.ts'
 import type { ChatStream, ReplyEvents, ReplyFrame } from '../pipeline/reply.ts'
 import { FakeResponse } from './fixtures/fake-response.ts'
 import { type StreamOptions, sendStream } from './send-stream.ts'
@@ -45,6 +46,8 @@ function streamOf(batches: readonly (readonly ReplyFrame[])[], onCancel: 'drain'
 
 function start(reply: ChatStream, response: FakeResponse, changes: Partial<StreamOptions> = {}) {
   let beats = 0
+  /** How it was booked, and what the caller had by then. */
+  const booked: { readonly code: string | undefined; readonly text: string }[] = []
   const sending = sendStream({
     reply,
     response: response.asResponse(),
@@ -56,9 +59,13 @@ function start(reply: ChatStream, response: FakeResponse, changes: Partial<Strea
     hideUsage: false,
     pulse: { beat: () => void beats++, stop: () => undefined },
     signal: new AbortController().signal,
+    isUsageKnown: () => true,
+    async settle(failure: GatewayError | undefined) {
+      booked.push({ code: failure?.code, text: response.text })
+    },
     ...changes,
   })
-  return { sending, beats: () => beats }
+  return { sending, booked, beats: () => beats }
 }
 
 /** Lets everything happen that can happen by itself. */
@@ -74,10 +81,10 @@ describe('sendStream()', () => {
     expect(await sending).toBeUndefined()
     expect(response.text).toBe('abc')
     expect(response.writableEnded).toBe(true)
-    // Frames that came together leave together.
+    // Frames that came together leave together, and the last one with the end of the body.
     expect(response.packets).toBe(2)
     expect(response.corked).toBe(0)
-    expect(beats()).toBe(2)
+    expect(beats()).toBe(1)
   })
 
   it('writes events of another format, and those that no provider sent', async () => {
@@ -109,7 +116,7 @@ describe('sendStream()', () => {
     const { sending, beats } = start(streamOf(batches).reply, response, { hideUsage: true })
     await sending
     expect(response.text).toBe('abothc')
-    expect(beats()).toBe(3)
+    expect(beats()).toBe(2)
     const asked = new FakeResponse()
     await start(streamOf(batches).reply, asked).sending
     expect(asked.text).toBe('aubothc')
@@ -117,7 +124,7 @@ describe('sendStream()', () => {
 
   it('takes no beat for a frame of which nothing is sent', async () => {
     const { sending, beats } = start(
-      streamOf([[frame('u', USAGE)], [frame('c', END)]]).reply,
+      streamOf([[frame('u', USAGE)], [frame('a', text('a'))], [frame('c', END)]]).reply,
       new FakeResponse(),
       {
         hideUsage: true,
@@ -208,32 +215,117 @@ describe('sendStream() when the caller leaves', () => {
     expect([response.text, seen]).toEqual(['', { read: 3, closed: true }])
   })
 
-  it('with the whole reply in hand: it is complete', async () => {
-    for (const native of [true, false]) {
+  it('before its end: it gets none of it', async () => {
+    for (const [last, code] of [
+      [END, 'client_closed'],
+      [error(), 'upstream_error'],
+    ] as const) {
       const response = new FakeResponse()
-      const { reply } = streamOf([[frame('a')], [frame('b', END)]])
+      const { reply } = streamOf([[frame('a')], [frame('b', last)]])
       const leaving: ChatStream = {
         ...reply,
         events: (async function* () {
           yield* reply.events
-          // Clients stop at the last event and do not wait for the connection to end.
           response.leave()
         })(),
       }
-      expect(await start(leaving, response, { native }).sending).toBeUndefined()
+      const { sending, booked } = start(leaving, response)
+      expect(await sending).toMatchObject({ code })
+      expect([response.text, booked]).toEqual(['a', []])
     }
   })
 
-  it('with the error in hand: it has failed', async () => {
+  it('while the call is booked as complete: that it is', async () => {
     const response = new FakeResponse()
-    const { reply } = streamOf([[frame('a')], [frame(undefined, error())]])
-    const leaving: ChatStream = {
-      ...reply,
-      events: (async function* () {
-        yield* reply.events
-        response.leave()
-      })(),
+    const { reply } = streamOf([[frame('a')], [frame('b', END)]])
+    const settle = async () => void response.leave()
+    expect(await start(reply, response, { settle }).sending).toBeUndefined()
+    expect(response.text).toBe('a')
+  })
+})
+
+describe('the end of a stream', () => {
+  afterEach(() => void vi.useRealTimers())
+
+  it('leaves once the call is booked, and what came with it before', async () => {
+    const booking = Promise.withResolvers<void>()
+    const response = new FakeResponse()
+    const { reply } = streamOf([[frame('a', text('a')), frame('u', USAGE), frame('c', END)]])
+    const { sending } = start(reply, response, { settle: () => booking.promise })
+    await settle()
+    expect([response.text, response.writableEnded]).toEqual(['au', false])
+    booking.resolve()
+    await sending
+    expect([response.text, response.writableEnded, response.packets]).toEqual(['auc', true, 2])
+  })
+
+  it('is an error that leaves once the call is booked as failed', async () => {
+    const response = new FakeResponse()
+    const { reply } = streamOf([[frame('a', text('a')), frame(undefined, error())]])
+    const { sending, booked } = start(reply, response)
+    expect(await sending).toMatchObject({ code: 'upstream_error' })
+    expect(booked).toEqual([{ code: 'upstream_error', text: 'a' }])
+    expect(response.text).toBe('a<error>')
+  })
+
+  /** A stream that goes on after its end, when it is told to. */
+  function lingering() {
+    const more = Promise.withResolvers<readonly ReplyFrame[]>()
+    const { reply } = streamOf([])
+    async function* events(): ReplyEvents {
+      yield [frame('a', text('a'))]
+      yield [frame('c', END)]
+      yield await more.promise
     }
-    expect(await start(leaving, response).sending).toMatchObject({ code: 'upstream_error' })
+    return { more, reply: { ...reply, events: events() } }
+  }
+
+  it('waits for what belongs to the books behind it', async () => {
+    const { more, reply } = lingering()
+    const response = new FakeResponse()
+    const { sending, booked } = start(reply, response, { isUsageKnown: () => false })
+    await settle()
+    more.resolve([frame('u', USAGE)])
+    await sending
+    expect(booked).toEqual([{ code: undefined, text: 'a' }])
+    expect(response.text).toBe('acu')
+  })
+
+  it('waits no longer than 50 ms for that, or a second where no usage is known yet', async () => {
+    vi.useFakeTimers()
+    for (const [isKnown, waitMs] of [
+      [true, 50],
+      [false, 1000],
+    ] as const) {
+      const { more, reply } = lingering()
+      const response = new FakeResponse()
+      const { sending, booked } = start(reply, response, { isUsageKnown: () => isKnown })
+      await vi.advanceTimersByTimeAsync(waitMs - 1)
+      expect([response.text, booked.length]).toEqual(['a', 0])
+      await vi.advanceTimersByTimeAsync(1)
+      expect([response.text, response.writableEnded]).toEqual(['ac', false])
+      more.resolve([frame('u', USAGE)])
+      await sending
+      expect([response.text, response.writableEnded]).toEqual(['acu', true])
+      expect(booked).toEqual([{ code: undefined, text: 'a' }])
+      expect(vi.getTimerCount()).toBe(0)
+    }
+  })
+
+  it('that cannot be written fails the stream, and nothing else', async () => {
+    vi.useFakeTimers()
+    const { more, reply } = lingering()
+    const defect = new TypeError('x is undefined')
+    const encoder = () => ({
+      encode(event: StreamEvent): string {
+        if (event.type === 'reply-end') throw defect
+        return 'x'
+      },
+    })
+    const { sending } = start(reply, new FakeResponse(), { native: false, encoder })
+    const broken = expect(sending).rejects.toBe(defect)
+    await vi.advanceTimersByTimeAsync(50)
+    more.resolve([])
+    await broken
   })
 })

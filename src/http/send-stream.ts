@@ -1,10 +1,12 @@
-import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { StreamEncoder } from '../contract/format.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { ChatStream, ReplyFrame } from '../pipeline/reply.ts'
 import { toStreamFailure } from '../pipeline/stream-failure.ts'
+import { callerLeft } from './caller-left.ts'
+import { drained } from './drained.ts'
 import type { Pulse } from './heartbeat.ts'
+import { createStreamEnd } from './stream-end.ts'
 
 export interface StreamOptions {
   readonly reply: ChatStream
@@ -20,38 +22,53 @@ export interface StreamOptions {
   readonly pulse: Pulse
   /** Of the call: it has to end also while its reader takes nothing. */
   readonly signal: AbortSignal
+  /** The provider has said what the call used. */
+  readonly isUsageKnown: () => boolean
+  /** Books the call: done before its end is sent. */
+  readonly settle: (failure: GatewayError | undefined) => Promise<void>
 }
 
 /**
- * Sends a stream as it comes, no faster than the caller reads.
+ * Sends a stream as it comes, no faster than the caller reads; its end only once the call is booked.
  *
- * @returns why it broke, or `undefined` for a complete one: a caller who leaves with its end in hand has all of it
+ * @returns why it broke, or `undefined` for a complete one
  */
 export async function sendStream(options: StreamOptions): Promise<GatewayError | undefined> {
   const { reply, response, pulse, signal } = options
-  let failure: GatewayError | undefined
-  let isOver = false
-  for await (const frames of reply.events) {
-    if (response.destroyed) {
-      if (reply.onCancel === 'drain') continue
-      break
+  const end = createStreamEnd({
+    settle: options.settle,
+    isUsageKnown: options.isUsageKnown,
+    write(frames, isAll) {
+      if (response.destroyed) return
+      // The end of the body goes into the packet of the last frames.
+      if (isAll) response.end(joinBytes(options, frames))
+      else writeFrames(options, frames)
+    },
+  })
+  try {
+    for await (const frames of reply.events) {
+      if (response.destroyed) {
+        if (reply.onCancel === 'drain') continue
+        break
+      }
+      options.writeHead()
+      const last = end.isHeld ? 0 : frames.findIndex(isLast)
+      const { bytes, writable } = writeFrames(options, last < 0 ? frames : frames.slice(0, last))
+      if (last >= 0) end.hold(frames.slice(last), failureOf(frames))
+      // What was left out breaks no silence: a provider's ping that this format cannot pass on.
+      if (bytes > 0) pulse.beat()
+      if (!writable) await drained(response, signal)
     }
-    failure ??= failureOf(frames)
-    isOver ||= failure !== undefined || frames.some(hasEnd)
+    if (response.destroyed && !end.isBooked) {
+      if (end.failure !== undefined) return end.failure
+      return signal.aborted && signal.reason instanceof GatewayError ? signal.reason : callerLeft()
+    }
     options.writeHead()
-    const { bytes, writable } = writeFrames(options, frames)
-    // What was left out breaks no silence: a provider's ping that this format cannot pass on.
-    if (bytes > 0) pulse.beat()
-    if (!writable) await drained(response, signal)
+    await end.send()
+    return end.failure
+  } finally {
+    end.close()
   }
-  if (response.destroyed) {
-    if (isOver) return failure
-    if (signal.aborted && signal.reason instanceof GatewayError) return signal.reason
-    return new GatewayError('client_closed', { message: 'The caller left before the reply was complete.' })
-  }
-  options.writeHead()
-  response.end()
-  return failure
 }
 
 /** @returns how much was written; `writable` is false where the caller reads slower than we write */
@@ -73,6 +90,14 @@ function writeFrames(
   return { bytes, writable }
 }
 
+function joinBytes(options: StreamOptions, frames: readonly ReplyFrame[]): Uint8Array | string {
+  const [first, ...more] = frames.map((frame) => toBytes(options, frame)).filter(({ length }) => length > 0)
+  if (first === undefined || more.length === 0) return first ?? ''
+  return Buffer.concat(
+    [first, ...more].map((bytes) => (typeof bytes === 'string' ? Buffer.from(bytes) : bytes)),
+  )
+}
+
 function toBytes(options: StreamOptions, frame: ReplyFrame): Uint8Array | string {
   const { raw, events } = frame
   if (raw === undefined || !options.native) {
@@ -92,27 +117,7 @@ function failureOf(frames: readonly ReplyFrame[]): GatewayError | undefined {
   return undefined
 }
 
-function hasEnd({ events }: ReplyFrame): boolean {
-  return events.some(({ type }) => type === 'reply-end')
-}
-
-// A reader that takes nothing for this long is as good as gone, and its call has to be settled.
-const PATIENCE_MS = 300_000
-
-/**
- * @returns once the caller has read what was written, or is gone. One that takes too long is let go: its connection is
- *   closed, as it is when the call's own time is up
- */
-export async function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
-  const settled = new AbortController()
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)])
-  const options = { signal: AbortSignal.any([patience, settled.signal]) }
-  try {
-    await Promise.race([once(response, 'drain', options), once(response, 'close', options)])
-  } catch {
-    // The connection broke, which the writer sees by itself, or patience is at its end.
-    if (patience.aborted) response.destroy()
-  } finally {
-    settled.abort()
-  }
+/** @returns whether a caller that has read the frame knows how the reply ended */
+function isLast({ events }: ReplyFrame): boolean {
+  return events.some(({ type }) => type === 'reply-end' || type === 'error')
 }

@@ -6,7 +6,10 @@ import type { Caller, Exchange } from '../pipeline/exchange.ts'
 import { makeExchange } from '../pipeline/fixtures/make-exchange.ts'
 import type { Reply, ReplyEvents } from '../pipeline/reply.ts'
 import type { Running } from '../pipeline/run.ts'
+import { newAttempt } from '../routing/attempt.ts'
 import { createCalls } from './calls.ts'
+
+const TARGET = { provider: 'p', model: 'm', reason: 'why' }
 
 const REQUEST = { model: 'm', messages: 'Hi' }
 const REPLY: ChatReply = {
@@ -28,7 +31,15 @@ function setUp(run: (exchange: Exchange) => Promise<Reply>) {
     async run(exchange: Exchange): Promise<Running> {
       exchanges.push(exchange)
       const reply = await run(exchange)
-      return { reply, end: async (kind, error) => void ends.push([kind, error?.code]) }
+      let ended = false
+      return {
+        reply,
+        async end(kind, error) {
+          // Only the first call counts.
+          if (!ended) ends.push([kind, error?.code])
+          ended = true
+        },
+      }
     },
   }
   return { calls: createCalls(gateway as unknown as Gateway, 'org-1'), ends, exchanges }
@@ -141,6 +152,38 @@ describe('stream()', () => {
     expect(events).toEqual(HELLO)
     expect(await stream.completion).toMatchObject({ text: 'Hello', finishReason: 'stop' })
     expect(ends).toEqual([['completed', undefined]])
+  })
+
+  it('gives the end of the reply once the call is booked, when its usage is known or nothing more comes', async () => {
+    for (const isKnown of [true, false]) {
+      const told: string[] = []
+      const { calls, ends } = setUp(async (exchange) => {
+        const attempt = { ...newAttempt('a', 1, TARGET, { version: 'v', known: true }, 0) }
+        if (isKnown) attempt.usage = { outputTokens: 2 }
+        exchange.attempts.push(attempt)
+        const { reply } = watched([...HELLO, { type: 'usage-report', usage: { outputTokens: 3 } }])
+        if (reply.kind !== 'stream') throw new Error(reply.kind)
+        const { events } = reply
+        return streamOf(
+          (async function* () {
+            yield* events
+            told.push('nothing more')
+          })(),
+        )
+      })
+      for await (const { type } of calls.stream(REQUEST)) {
+        if (type === 'choice-finish') expect(ends).toEqual([])
+        if (type === 'reply-end' || type === 'usage-report') {
+          expect(ends).toEqual([['completed', undefined]])
+          told.push(type)
+        }
+      }
+      expect(told).toEqual(
+        isKnown
+          ? ['reply-end', 'usage-report', 'nothing more']
+          : ['nothing more', 'reply-end', 'usage-report'],
+      )
+    }
   })
 
   it('calls nobody before it is read, and can be read once', async () => {

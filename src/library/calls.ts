@@ -99,17 +99,27 @@ export function createCalls(gateway: Gateway, organizationId: string): Calls {
       const collector = new ReplyCollector()
       // Whoever stops reading has left, unless the end of the reply was in hand.
       let failure: GatewayError | undefined = callerLeft()
+      /** The end of the reply, and what is behind it: nobody has it before the call is booked. */
+      let held: StreamEvent[] | undefined
       try {
         const reply = expectKind(running.reply, 'stream')
         for await (const frames of reply.events) {
           for (const event of frames.flatMap((frame) => frame.events)) {
             collector.take(event)
             if (event.type === 'error') throw toStreamFailure(event.error)
-            if (event.type === 'reply-end') failure = undefined
-            yield event
+            if (event.type === 'reply-end') held ??= []
+            if (held === undefined) yield event
+            else held.push(event)
           }
+          // Else usage may follow.
+          if (held === undefined || exchange.attempts.at(-1)?.usage.outputTokens === undefined) continue
+          failure = undefined
+          await running.end('completed')
+          yield* held.splice(0)
         }
         failure = undefined
+        await running.end('completed')
+        if (held !== undefined) yield* held
       } catch (thrown) {
         failure = toGatewayError(thrown)
         throw failure
