@@ -2,10 +2,12 @@
 import { Command } from 'commander'
 import { VERSION } from '../version.ts'
 import { addAlerts } from './alerts.ts'
+import { addBudgets } from './budgets.ts'
 import { addConfig } from './config.ts'
 import { addCostAllocation } from './cost-allocation.ts'
 import { addData } from './data.ts'
 import { addInit } from './init.ts'
+import { addLimits } from './limits.ts'
 import { addMigrate } from './migrate.ts'
 import { fail } from './output.ts'
 import { addPrices } from './prices.ts'
@@ -27,6 +29,8 @@ addInit(program)
 addConfig(program)
 addMigrate(program)
 addData(program)
+addBudgets(program)
+addLimits(program)
 addCostAllocation(program)
 addPrices(program)
 addAlerts(program)
