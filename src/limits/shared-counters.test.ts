@@ -12,11 +12,12 @@ const SHARE_LEASE_MS = 900_000
 const O = 'acme'
 
 function replicaOf(store: FlakyCounters, name: string, options: Partial<SharedCountersOptions> = {}) {
-  const weather: { now: Weather } = { now: 'up' }
+  /** After so many calls that get through. */
+  const weather: { now: Weather; after: number } = { now: 'up', after: 0 }
   const { time } = store
   const clock = { now: () => time.nowMs, monotonicMs: () => time.nowMs }
   let ids = 0
-  const shared = store.connect(() => weather.now)
+  const shared = store.connect(() => (weather.after-- > 0 ? 'up' : weather.now))
   const counters = new SharedCounters({
     shared,
     clock,
@@ -24,14 +25,13 @@ function replicaOf(store: FlakyCounters, name: string, options: Partial<SharedCo
     ticks: false,
     ...options,
   })
-  return { counters, weather }
+  return { counters, weather, shared }
 }
 
 function open(options: Partial<SharedCountersOptions> = {}, unknown: 'begin' | 'refuse' = 'begin') {
   const time = { nowMs: START_MS }
   const store = new FlakyCounters(time, unknown)
-  const { counters, weather } = replicaOf(store, 'a', options)
-  return { time, store, counters, weather }
+  return { time, store, ...replicaOf(store, 'a', options) }
 }
 
 const budget = period('organization/budget', 'costNanoUsd', 32_100, START_MS, 30 * DAY_MS)
@@ -210,6 +210,52 @@ describe('SharedCounters', () => {
     expect(states.map((state) => state.held)).toEqual([990, 0, 0, 0, 0])
     await here.counters.close()
     expect(held(here.store)).toEqual([400, 0])
+  })
+
+  it('tick() leases, books and gives back once, whenever answers are lost', async () => {
+    for (let after = 0; after < 12; after++) {
+      const here = open()
+      const deaf = async () => {
+        Object.assign(here.weather, { now: 'deaf', after })
+        await here.counters.tick()
+        here.weather.now = 'up'
+        await here.counters.tick()
+      }
+      await here.counters.take(request('warm', [budget], amounts(1, 0, 100)))
+      await here.counters.release(O, 'warm')
+      await deaf()
+      await here.counters.tick()
+      expect(here.store.truth.holds(O)).toHaveLength(1)
+      here.weather.now = 'down'
+      await here.counters.take(request('h', [budget], amounts(1, 0, 400)))
+      await here.counters.settle(O, 'h', amounts(1, 0, 300))
+      await deaf()
+      await here.counters.tick()
+      expect(held(here.store)[0]).toBe(300)
+      expect(here.store.truth.holds(O)).toHaveLength(1)
+      await here.counters.close()
+      expect(held(here.store)).toEqual([300, 0])
+    }
+  })
+
+  it('a share is spent from only if it was leased after the last loss', async () => {
+    const here = open()
+    await here.counters.take(request('warm', [budget], amounts(1, 0, 100)))
+    const { shared } = here
+    const { take } = shared
+    shared.take = async (wanted) => {
+      const result = await take(wanted)
+      here.store.fallBack(0)
+      shared.take = take
+      // A call finds out before the answer is heard of.
+      await here.counters.settle(O, 'warm', amounts(1, 0, 0))
+      return result
+    }
+    await here.counters.tick()
+    here.weather.now = 'down'
+    await expect(here.counters.take(request('h', [budget], amounts(1, 0, 1)))).rejects.toMatchObject({
+      code: 'storage_unavailable',
+    })
   })
 
   it('a call that was taken meanwhile goes on to its end here, within its share', async () => {
