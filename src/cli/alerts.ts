@@ -33,6 +33,10 @@ export function addAlerts(program: Command): void {
   const alerts = program
     .command('alerts')
     .description('list, acknowledge and resolve alerts; try the channels')
+  alerts.addHelpText(
+    'after',
+    '\nExamples:\n  gatehouse alerts\n  gatehouse alerts --severity high --json\n  gatehouse alerts ack 0199… --note "on it"\n  gatehouse alerts test',
+  )
   alerts
     .command('list', { isDefault: true })
     .description('list alerts, newest first')
