@@ -45,7 +45,7 @@ async function startReconciling() {
   const reconciler = createReconciler({
     ...shared,
     store: createReconcileStore(house.database),
-    rebuild: createRebuilder(shared).rebuild,
+    ensure: createRebuilder(shared).ensure,
     settings: house.gateway.identityStore,
     settlingMs: 0,
     wait: () => Promise.resolve(),

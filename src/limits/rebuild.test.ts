@@ -61,6 +61,22 @@ function setUp(given: Partial<RebuilderOptions> = {}) {
   return { counters, books, rebuilder, errors, rebuilt, time, take }
 }
 
+describe('Rebuilder.ensure()', () => {
+  it('leaves a call to settle itself while its lease goes on', async () => {
+    const { counters, books, rebuilder, take, time } = setUp()
+    await rebuilder.ensure('acme', 'g1')
+    take('ending', 100)
+    books.record(row('ending', NOW, 70))
+    await rebuilder.ensure('acme', 'g1')
+    expect(counters.holds('acme')).toHaveLength(1)
+    time.nowMs += 30_000
+    await rebuilder.ensure('acme', counters.renewGeneration('g1'))
+    expect(counters.holds('acme')).toEqual([])
+    const budget = take('next', 1).states.find(({ id }) => id === 'organization/budget')
+    expect(budget).toMatchObject({ used: 70, held: 1 })
+  })
+})
+
 describe('Rebuilder.rebuild()', () => {
   it('counts again what the ledger and the journal before it have, in each window', async () => {
     const { books, rebuilder, take, rebuilt } = setUp()
@@ -89,6 +105,18 @@ describe('Rebuilder.rebuild()', () => {
       ['key/K1/budget', 340, 1],
     ])
     expect(rebuilt).toEqual(['acme'])
+  })
+
+  it('counts a call once whose settlement the counters never heard of', async () => {
+    const { counters, books, rebuilder, take } = setUp()
+    await rebuilder.rebuild('acme', 'g1')
+    take('unheard', 100)
+    take('under way', 30)
+    books.record(row('unheard', NOW, 70))
+    await rebuilder.rebuild('acme', counters.renewGeneration('g1'))
+    expect(counters.settle('acme', 'unheard', { requests: 1, tokens: 10, costNanoUsd: 70 })).toBe(false)
+    const budget = take('next', 1).states.find(({ id }) => id === 'organization/budget')
+    expect(budget).toMatchObject({ used: 70, held: 31 })
   })
 
   it('refuses at once what the books leave no room for', async () => {

@@ -4,8 +4,8 @@ import type { Policy, Subject } from './policy.ts'
 import type { Counters, Meter, MeterUse, SpentQuery, SpentStore } from './ports.ts'
 
 export interface RebuilderOptions {
-  readonly counters: Pick<Counters, 'rebuild' | 'read' | 'adjust'>
-  readonly spent: Pick<SpentStore, 'spent'>
+  readonly counters: Pick<Counters, 'rebuild' | 'read' | 'adjust' | 'holds' | 'settle'>
+  readonly spent: SpentStore
   /** Everything that is set on and within an organization. */
   readonly policiesOf: (organizationId: string) => Promise<readonly Policy[]> | readonly Policy[]
   /** Resolves once everything that was answered here so far is in the ledger. */
@@ -27,6 +27,8 @@ export interface Rebuilder {
    * @throws GatewayError `storage_unavailable` where the ledger cannot be read; `overloaded` where too many wait
    */
   rebuild(organizationId: string, generation: string): Promise<void>
+  /** The same for an organization that may well be counted already. */
+  ensure(organizationId: string, generation: string): Promise<void>
 }
 
 /** Of one call to the counters; they take no more. */
@@ -63,11 +65,12 @@ export function createRebuilder(options: RebuilderOptions): Rebuilder {
     else next()
   }
 
-  async function rebuildOnce(organizationId: string, generation: string): Promise<void> {
+  async function rebuildOnce(organizationId: string, generation: string, isLost: boolean): Promise<void> {
     await turn()
     try {
       const policies = await options.policiesOf(organizationId)
       await options.flush()
+      await settleBooked(organizationId, isLost)
       const uses = await sumUp(options.spent, organizationId, policies, now())
       // What was used comes first. Of a meter that nobody used there is nothing to say but where an older state came back.
       uses.sort((left, right) => Number(right.used > 0) - Number(left.used > 0))
@@ -79,6 +82,21 @@ export function createRebuilder(options: RebuilderOptions): Rebuilder {
     } finally {
       done()
     }
+  }
+
+  /**
+   * Ends holds of calls that the ledger has already, before it is summed up: settled afterwards they would count twice.
+   * After an outage these are all whose settlement was not heard.
+   *
+   * @param isLost otherwise a call whose lease goes on is left to settle itself, for its last rows may be on their way
+   */
+  async function settleBooked(organizationId: string, isLost: boolean): Promise<void> {
+    const nowMs = now()
+    const holds = await counters.holds(organizationId)
+    const ended = holds.filter(({ leaseEndsMs }) => isLost || leaseEndsMs <= nowMs)
+    if (ended.length === 0) return
+    const booked = await options.spent.settled(ended.map(({ holdId }) => holdId))
+    for (const [holdId, actual] of booked) await counters.settle(organizationId, holdId, actual)
   }
 
   /**
@@ -116,32 +134,35 @@ export function createRebuilder(options: RebuilderOptions): Rebuilder {
     return known
   }
 
+  function start(organizationId: string, generation: string, isLost: boolean): Promise<void> {
+    const key = `${generation} ${isLost} ${organizationId}`
+    const underWay = running.get(key)
+    if (underWay !== undefined) return underWay
+    const failure = failed.get(key)
+    if (failure !== undefined) {
+      if (Math.abs(now() - failure.atMs) < FAILED_MS) return Promise.reject(failure.error)
+      failed.delete(key)
+    }
+    if (waiting.length >= WAITING_MAX) {
+      return Promise.reject(
+        new GatewayError('overloaded', {
+          message: 'The usage of too many organizations is being counted anew. Try again in a moment.',
+          retryAfterSeconds: 1,
+        }),
+      )
+    }
+    const rebuilding = rebuildOnce(organizationId, generation, isLost)
+      .catch((error: unknown) => {
+        throw remember(key, organizationId, error)
+      })
+      .finally(() => running.delete(key))
+    running.set(key, rebuilding)
+    return rebuilding
+  }
+
   return {
-    rebuild(organizationId, generation) {
-      const key = `${generation} ${organizationId}`
-      const underWay = running.get(key)
-      if (underWay !== undefined) return underWay
-      const failure = failed.get(key)
-      if (failure !== undefined) {
-        if (Math.abs(now() - failure.atMs) < FAILED_MS) return Promise.reject(failure.error)
-        failed.delete(key)
-      }
-      if (waiting.length >= WAITING_MAX) {
-        return Promise.reject(
-          new GatewayError('overloaded', {
-            message: 'The usage of too many organizations is being counted anew. Try again in a moment.',
-            retryAfterSeconds: 1,
-          }),
-        )
-      }
-      const rebuilding = rebuildOnce(organizationId, generation)
-        .catch((error: unknown) => {
-          throw remember(key, organizationId, error)
-        })
-        .finally(() => running.delete(key))
-      running.set(key, rebuilding)
-      return rebuilding
-    },
+    rebuild: (organizationId, generation) => start(organizationId, generation, true),
+    ensure: (organizationId, generation) => start(organizationId, generation, false),
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Amounts, Counters, Hold, SpentStore } from '../ports.ts'
+import { isShareId } from '../shared-counters-share.ts'
 import type { HoldRow } from './report.ts'
 
 /** What the ledger had for a call whose hold was open, at an earlier look. */
@@ -42,7 +43,8 @@ export class HoldWatch {
     const { counters, spent, now } = this.options
     const holds = await counters.holds(organizationId)
     if (holds.length === 0) return []
-    const settled = await spent.settled(holds.map(({ holdId }) => holdId))
+    const ofCalls = holds.filter(({ holdId }) => !isShareId(holdId))
+    const settled = await spent.settled(ofCalls.map(({ holdId }) => holdId))
     const looks: HoldLook[] = []
     for (const hold of holds) {
       const { holdId } = hold

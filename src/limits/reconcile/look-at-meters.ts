@@ -2,6 +2,7 @@ import { fromMeterId, metersOf } from '../meters.ts'
 import type { Policy } from '../policy.ts'
 import type { Counters, MeterState, SpentStore } from '../ports.ts'
 import { METERS_AT_ONCE, type SubjectMeter, usedOf } from '../rebuild.ts'
+import { isShareId } from '../shared-counters-share.ts'
 import type { HoldLook } from './look-at-holds.ts'
 import type { DriftEvent, MeterRow, ReconcileAction } from './report.ts'
 import type { UnderWay, Watches } from './watch.ts'
@@ -18,10 +19,26 @@ export interface MeterLookOptions {
 interface Found extends SubjectMeter {
   readonly ledger: number
   readonly state: MeterState
-  /** What the ledger has of calls that are still held: the counter gets it when they are settled. */
-  readonly onItsWay: number
-  readonly underWay: UnderWay | undefined
+  readonly held: HeldOnMeter | undefined
 }
+
+/** What is held on one meter. */
+interface HeldOnMeter {
+  /** What the ledger has of calls that are still held: the counter gets it when they are settled. */
+  onItsWay: number
+  /**
+   * Leased by replicas, to spend from while they cannot reach the counters: the ledger may have as much more than the
+   * counter, until they are back and book it.
+   */
+  sharesNanoUsd: number
+  underWay: UnderWay | undefined
+}
+
+/**
+ * `look` changes nothing. `repair` puts right what is certain. `doubt` is a repair after which the counter has at least
+ * what the ledger has: somebody who spent from a share is dead and will book nothing.
+ */
+export type Mode = 'look' | 'repair' | 'doubt'
 
 /** A counter that is above what the ledger said before it was read. It may only be ahead of it. */
 export interface Candidate extends Found {
@@ -48,7 +65,7 @@ export function moneyMeters(policies: readonly Policy[], nowMs: number): Subject
 export async function lookAtMeters(
   organizationId: string,
   meters: readonly SubjectMeter[],
-  repair: boolean,
+  mode: Mode,
   holds: () => Promise<readonly HoldLook[]>,
   options: MeterLookOptions,
 ): Promise<{ readonly rows: MeterRow[]; readonly candidates: Candidate[] }> {
@@ -66,33 +83,56 @@ export async function lookAtMeters(
     for (const [index, each] of chunk.entries()) {
       const state = states[index]
       if (state === undefined) continue
-      const { id } = each.meter
       const found: Found = {
         ...each,
         ledger: ledger[start + index] ?? 0,
         state,
-        onItsWay: held.get(id)?.onItsWay ?? 0,
-        underWay: held.get(id)?.underWay,
+        held: held.get(each.meter.id),
       }
       if (each.meter.window.kind !== 'period') {
         rows.push(toRow(organizationId, found, found.ledger, 'none'))
         continue
       }
-      const missing = found.ledger - state.used - found.onItsWay
       if (state.used > found.ledger) {
+        watches.forget(deficitKey(organizationId, found))
         candidates.push({ ...found, organizationId })
         continue
       }
       watches.forget(excessKey(organizationId, found))
-      if (missing <= 0) {
-        rows.push(toRow(organizationId, found, found.ledger, lookAtHeld(organizationId, found, options)))
-        continue
-      }
-      if (repair) await counters.adjust(organizationId, each.meter, missing)
-      rows.push(toRow(organizationId, found, found.ledger, repair ? 'adjusted' : 'reported'))
+      const action = await mendDeficit(organizationId, found, mode, options)
+      rows.push(toRow(organizationId, found, found.ledger, action))
     }
   }
   return { rows, candidates }
+}
+
+/** Raises a counter by what is certain to be missing; what shares explain once it was seen three times. */
+async function mendDeficit(
+  organizationId: string,
+  found: Found,
+  mode: Mode,
+  options: MeterLookOptions,
+): Promise<ReconcileAction> {
+  const { counters, watches, now } = options
+  const { held, meter, ledger, state } = found
+  const key = deficitKey(organizationId, found)
+  const missing = ledger - state.used - (held?.onItsWay ?? 0)
+  if (missing <= 0) {
+    watches.forget(key)
+    return lookAtHeld(organizationId, found, options)
+  }
+  const explained = mode === 'doubt' ? 0 : Math.min(missing, held?.sharesNanoUsd ?? 0)
+  let raise = missing - explained
+  if (explained === 0) watches.forget(key)
+  else {
+    const { verdict, smallest } = watches.see(key, explained, now(), undefined)
+    if (verdict !== 'watching') raise += smallest
+  }
+  if (raise === 0) return 'watching'
+  if (mode === 'look') return 'reported'
+  await counters.adjust(organizationId, meter, raise)
+  if (raise > missing - explained) watches.forget(key)
+  return raise === missing ? 'adjusted' : 'watching'
 }
 
 /**
@@ -120,7 +160,7 @@ export async function judgeExcess(
       rows.push(toRow(organizationId, found, found.state.used, lookAtHeld(organizationId, found, options)))
       continue
     }
-    const { verdict, smallest } = watches.see(key, excess, now(), found.underWay)
+    const { verdict, smallest } = watches.see(key, excess, now(), found.held?.underWay)
     let action: ReconcileAction = 'watching'
     if (verdict === 'ripe' && repair) {
       await counters.adjust(organizationId, found.meter, -smallest)
@@ -146,7 +186,7 @@ function lookAtHeld(organizationId: string, found: Found, options: MeterLookOpti
   const { watches, now, onDrift } = options
   const { held } = found.state
   const key = `held ${found.meter.id}\n${organizationId}`
-  if (held === 0 || found.underWay !== undefined) {
+  if (held === 0 || found.held !== undefined) {
     watches.forget(key)
     return 'none'
   }
@@ -156,24 +196,34 @@ function lookAtHeld(organizationId: string, found: Found, options: MeterLookOpti
   return 'reported'
 }
 
-function toHeld(
-  looks: readonly HoldLook[],
-): ReadonlyMap<string, { readonly onItsWay: number; readonly underWay: UnderWay }> {
-  const held = new Map<string, { onItsWay: number; underWay: UnderWay }>()
+function toHeld(looks: readonly HoldLook[]): ReadonlyMap<string, HeldOnMeter> {
+  const held = new Map<string, HeldOnMeter>()
   for (const { hold, booked, action } of looks) {
     if (action === 'settled') continue
-    for (const id of hold.meterIds) {
-      const before = held.get(id)
-      held.set(id, {
-        onItsWay: (before?.onItsWay ?? 0) + (booked?.costNanoUsd ?? 0),
-        underWay: {
-          oldestTakenAtMs: Math.min(before?.underWay.oldestTakenAtMs ?? hold.takenAtMs, hold.takenAtMs),
-          newestTakenAtMs: Math.max(before?.underWay.newestTakenAtMs ?? hold.takenAtMs, hold.takenAtMs),
-        },
-      })
+    const { takenAtMs, holdId, amounts, meterIds } = hold
+    for (const id of meterIds) {
+      let onMeter = held.get(id)
+      if (onMeter === undefined) {
+        onMeter = { onItsWay: 0, sharesNanoUsd: 0, underWay: undefined }
+        held.set(id, onMeter)
+      }
+      if (isShareId(holdId)) {
+        onMeter.sharesNanoUsd += amounts.costNanoUsd
+        continue
+      }
+      onMeter.onItsWay += booked?.costNanoUsd ?? 0
+      const { underWay } = onMeter
+      onMeter.underWay = {
+        oldestTakenAtMs: Math.min(underWay?.oldestTakenAtMs ?? takenAtMs, takenAtMs),
+        newestTakenAtMs: Math.max(underWay?.newestTakenAtMs ?? takenAtMs, takenAtMs),
+      }
     }
   }
   return held
+}
+
+function deficitKey(organizationId: string, found: SubjectMeter): string {
+  return `deficit ${excessKey(organizationId, found)}`
 }
 
 function excessKey(organizationId: string, { meter }: SubjectMeter): string {
@@ -182,7 +232,7 @@ function excessKey(organizationId: string, { meter }: SubjectMeter): string {
 }
 
 function toRow(organizationId: string, found: Found, ledger: number, action: ReconcileAction): MeterRow {
-  const { state, meter, onItsWay } = found
+  const { state, meter, held } = found
   const difference = state.used - ledger
   return {
     organizationId,
@@ -191,7 +241,7 @@ function toRow(organizationId: string, found: Found, ledger: number, action: Rec
     ledgerNanoUsd: ledger,
     counterNanoUsd: state.used,
     heldNanoUsd: state.held,
-    differenceNanoUsd: difference < 0 ? Math.min(0, difference + onItsWay) : difference,
+    differenceNanoUsd: difference < 0 ? Math.min(0, difference + (held?.onItsWay ?? 0)) : difference,
     action,
   }
 }

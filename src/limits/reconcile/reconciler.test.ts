@@ -235,7 +235,7 @@ describe('Reconciler.reconcile()', () => {
       spent: house.books,
       flush: house.books.flush,
       now: () => time.nowMs,
-      rebuild: house.rebuilder.rebuild,
+      ensure: house.rebuilder.ensure,
       onDrift: (event) => events.push(event),
     })
     const actions: unknown[] = []
@@ -248,6 +248,37 @@ describe('Reconciler.reconcile()', () => {
     expect(events).toMatchObject([{ detail: { heldNanoUsd: 10 } }])
     expect(holds).not.toHaveBeenCalled()
     await reconciler.close()
+  })
+
+  it('lets what a replica spent from its share arrive, and raises the counter where it does not', async () => {
+    const { reconciler, take, record, states, time } = await openWithCall()
+    await take('share:replica:1', 40)
+    record('while Redis was away', 30)
+    const look = async () => {
+      const { meters } = await reconciler.reconcile({ repair: true })
+      time.nowMs += 30_000
+      return [meters[0]?.action, (await states())[0]?.used]
+    }
+    expect(await look()).toEqual(['watching', 70])
+    // More than the share cannot have been spent from it.
+    record('of somebody else', 25)
+    expect(await look()).toEqual(['watching', 85])
+    expect(await look()).toEqual(['watching', 115])
+    expect(await look()).toEqual(['watching', 115])
+    expect(await look()).toEqual(['watching', 115])
+    expect(await look()).toEqual(['adjusted', 125])
+    expect(await look()).toEqual(['none', 125])
+  })
+
+  it('takes away what is too much though a share is leased all the time', async () => {
+    const { reconciler, counters, take, time, states } = await openWithCall()
+    await take('share:replica:1', 40)
+    await counters.adjust('acme', BUDGET, 50)
+    for (let look = 0; look < 3; look++) {
+      await reconciler.reconcile({ repair: true })
+      time.nowMs += MINUTE
+    }
+    expect((await states())[0]).toMatchObject({ used: 70, held: 40 })
   })
 
   it('shows what was spent in windows that roll beside the ledger, and calls no difference of theirs a drift', async () => {
@@ -380,6 +411,40 @@ describe('Reconciler.reconcile()', () => {
     expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(8)
     expect(asked.at(-1)).toMatchObject({ reason: { code: 'overloaded' } })
     expect((await reconciler.reconcile({ repair: true })).clean).toBe(true)
+  })
+})
+
+describe('Reconciler.makeSure()', () => {
+  it('counts at once what was spent from a share, for all who ask before it begins', async () => {
+    const { reconciler, take, record, states, reports } = await openWithCall()
+    await take('share:dead:1', 40)
+    record('while Redis was away', 30)
+    await Promise.all(Array.from({ length: 50 }, () => reconciler.makeSure('acme')))
+    expect((await states())[0]).toMatchObject({ used: 100, held: 40 })
+    expect(reports).toHaveLength(1)
+    record('another', 5)
+    await reconciler.makeSure('acme')
+    expect((await states())[0]).toMatchObject({ used: 105 })
+  })
+
+  it('rejects where it could not look, and looks again when asked again', async () => {
+    let isBusy = true
+    const { reconciler, record, states } = await openWithCall({
+      store: fakeStore(['acme'], { exclusively: async (work) => (isBusy ? undefined : work()) }),
+    })
+    record('more', 5)
+    await expect(reconciler.makeSure('acme')).rejects.toMatchObject({ code: 'conflict' })
+    isBusy = false
+    await reconciler.makeSure('acme')
+    expect((await states())[0]).toMatchObject({ used: 75 })
+  })
+
+  it('rejects while the ledger is away', async () => {
+    const { reconciler, books } = await openWithCall()
+    books.away = true
+    await expect(reconciler.makeSure('acme')).rejects.toMatchObject({ code: 'storage_unavailable' })
+    books.away = false
+    await reconciler.makeSure('acme')
   })
 })
 

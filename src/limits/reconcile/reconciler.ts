@@ -2,6 +2,7 @@ import { GatewayError } from '../../core/errors.ts'
 import type { Policy } from '../policy.ts'
 import type { Counters, SpentStore } from '../ports.ts'
 import { every, type Schedule } from '../schedule.ts'
+import { gathering } from './gathering.ts'
 import { createGenerationKeeper, type Settings } from './generation-keeper.ts'
 import { HoldWatch, toHoldRow } from './look-at-holds.ts'
 import {
@@ -9,6 +10,7 @@ import {
   judgeExcess,
   lookAtMeters,
   type MeterLookOptions,
+  type Mode,
   moneyMeters,
 } from './look-at-meters.ts'
 import { DAY_MS, dayOf, lookAtRollups, lookAtSpend } from './look-at-rollups.ts'
@@ -22,8 +24,8 @@ export interface ReconcilerOptions {
   readonly store: ReconcileStore
   /** Everything that is set on and within an organization. */
   readonly policiesOf: (organizationId: string) => Promise<readonly Policy[]> | readonly Policy[]
-  /** Counts an organization from the ledger unless it is counted under this generation; see `Rebuilder`. */
-  readonly rebuild: (organizationId: string, generation: string) => Promise<void>
+  /** Counts an organization from the ledger unless it is counted under this generation; see `Rebuilder.ensure`. */
+  readonly ensure: (organizationId: string, generation: string) => Promise<void>
   /** Resolves once everything that was answered here so far is in the ledger. */
   readonly flush: () => Promise<void>
   readonly settings: Settings
@@ -57,6 +59,13 @@ export interface Reconciler {
   reconcile(request: ReconcileRequest): Promise<ReconcileReport>
   /** The one that ended last, on demand or on schedule. */
   readonly last: ReconcileReport | undefined
+  /**
+   * Resolves once the counters of an organization have at least what the ledger has, in a look that began after this:
+   * for whoever gives back what a dead replica may have spent from.
+   *
+   * @throws GatewayError `storage_unavailable`, `conflict`, `overloaded`: then nothing is certain
+   */
+  makeSure(organizationId: string): Promise<void>
   /** Has a look at an organization in some seconds, before the next turn. */
   lookSoon(organizationId: string): void
   /** Finds out whether the counters fell back while nobody was there, then looks on schedule. */
@@ -150,7 +159,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       const candidates: Candidate[] = []
       for (const organizationId of organizationIds.slice(start, start + PAGE)) {
         if (isOver(signal)) return false
-        candidates.push(...(await lookAtOne(organizationId, repair, report)))
+        candidates.push(...(await lookAtOne(organizationId, repair ? 'repair' : 'look', report)))
       }
       if (candidates.length === 0) continue
       if (options.settlingMs > 0) await options.wait(options.settlingMs, signal ?? closing.signal)
@@ -168,26 +177,27 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function lookAtOne(
     organizationId: string,
-    repair: boolean,
+    mode: Mode,
     report: ReportBuilder,
   ): Promise<readonly Candidate[]> {
     await count(organizationId)
     report.addOrganization()
     const meters = moneyMeters(await options.policiesOf(organizationId), now())
     const readHolds = async () => {
-      const looks = await holdWatch.look(organizationId, repair)
+      const looks = await holdWatch.look(organizationId, mode !== 'look')
       for (const look of looks) report.addHold(toHoldRow(look, now()))
       return looks
     }
-    const { rows, candidates } = await lookAtMeters(organizationId, meters, repair, readHolds, meterOptions)
+    const { rows, candidates } = await lookAtMeters(organizationId, meters, mode, readHolds, meterOptions)
     for (const row of rows) report.addMeter(row)
+    if (rows.some(({ action }) => action === 'watching')) lookAgain(organizationId, LOOK_GAP_MS)
     return candidates
   }
 
   /** Where the counters know nothing of an organization, they do first what its next call would make them do. */
   async function count(organizationId: string): Promise<void> {
     if (counted.organizations.has(organizationId)) return
-    await options.rebuild(organizationId, counted.generation)
+    await options.ensure(organizationId, counted.generation)
     counted.organizations.add(organizationId)
   }
 
@@ -261,6 +271,20 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (report === undefined) for (const organizationId of due) lookAgain(organizationId, TICK_MS)
   }
 
+  const makeSure = gathering(async (begin) => {
+    const report = await alone(() => run({ repair: true }, (builder) => makeSureOf(begin(), builder)))
+    if (report?.complete !== true) throw isReconciling()
+  })
+
+  async function makeSureOf(organizationIds: ReadonlySet<string>, report: ReportBuilder): Promise<boolean> {
+    for (const organizationId of organizationIds) {
+      if (isOver(undefined)) return false
+      // Whether a counter has too much is for the next turn to say.
+      await lookAtOne(organizationId, 'doubt', report)
+    }
+    return true
+  }
+
   function lookAgain(organizationId: string, inMs: number): void {
     if (soon.has(organizationId) || soon.size >= SOON_MAX) return
     soon.set(organizationId, now() + inMs)
@@ -282,10 +306,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     async reconcile(request) {
       const report = await alone(() => run(request, (builder) => onDemand(request, builder)))
       if (report !== undefined) return report
-      throw new GatewayError('conflict', {
-        message: 'Another replica is reconciling. Try again in a moment.',
-      })
+      throw isReconciling()
     },
+    makeSure,
     lookSoon: (organizationId) => lookAgain(organizationId, TICK_MS),
     async start() {
       nextTurnMs = now() + SCHEDULE_MS
@@ -305,4 +328,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       await queue
     },
   }
+}
+
+function isReconciling(): GatewayError {
+  return new GatewayError('conflict', { message: 'Another replica is reconciling. Try again in a moment.' })
 }
