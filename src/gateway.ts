@@ -256,6 +256,7 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
   })
   const limits = await openLimits({
     counters,
+    isShared: false,
     policies: policyStore,
     spent: spentStore,
     clock,
@@ -369,13 +370,17 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     })
     const quotes = createQuotes()
     const quoteOf: QuoteOf = ({ incoming, caller }, { provider, model }) => {
-      const quote = quotes(accountant.priceOf(provider, model, caller?.organizationId))
-      return { quote, unitsNanoUsd: quote.costOfUnits(countUnits(incoming, undefined)) }
+      const price = accountant.priceOf(provider, model, caller?.organizationId)
+      const quote = quotes(price)
+      return {
+        quote,
+        priceVersion: price.version,
+        unitsNanoUsd: quote.costOfUnits(countUnits(incoming, undefined)),
+      }
     }
     // The way of a call. `enter` runs from the top, `settle` from the bottom of those that began.
     const stages: Stage[] = [
       createLedgerStage({
-        clock,
         account: accountant.account,
         record: drainer.record,
         handedOver: () => journal.handedOver(),
