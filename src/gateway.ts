@@ -11,6 +11,7 @@ import { type Directory, openDirectory } from './identity/directory.ts'
 import { createIdentifyStage } from './identity/identify-stage.ts'
 import { createOrganizations, type Organizations } from './identity/organizations.ts'
 import type { IdentityStore } from './identity/ports.ts'
+import { toAbandonedRow } from './ledger/abandoned-row.ts'
 import { createAccountant } from './ledger/accountant.ts'
 import { createBatchBooks } from './ledger/batch-books.ts'
 import { costOfCall } from './ledger/call-cost.ts'
@@ -29,11 +30,13 @@ import { createTokenCounter } from './ledger/token-counter.ts'
 import type { QuoteOf } from './limits/admission.ts'
 import { createAdmitStage } from './limits/admit-stage.ts'
 import { toBudget, toLimits } from './limits/defaults.ts'
-import { openLimits } from './limits/limits.ts'
+import { type CountersHooks, type OpenedCounters, openLimits } from './limits/limits.ts'
 import { MemoryCounters } from './limits/memory-counters.ts'
 import { budgetMeter } from './limits/meters.ts'
 import type { PolicyBook } from './limits/policy-book.ts'
 import type { Counters, PolicyStore, SpentStore } from './limits/ports.ts'
+import type { Reconciler } from './limits/reconcile/reconciler.ts'
+import { createSharedCounters } from './limits/shared-counters.ts'
 import type { Caller, Exchange, Incoming } from './pipeline/exchange.ts'
 import { type Call, type Running, run } from './pipeline/run.ts'
 import type { Outcome, Stage } from './pipeline/stage.ts'
@@ -64,6 +67,7 @@ import { createLedgerStore } from './storage/ledger-store.ts'
 import { createMemoryJournal } from './storage/memory-journal.ts'
 import { beginPolicies, createPolicyStore, type PolicyRemoval } from './storage/policy-store.ts'
 import { createPriceStore } from './storage/price-store.ts'
+import { createReconcileStore } from './storage/reconcile-store.ts'
 import { createResourceStore } from './storage/resource-store.ts'
 import { createSpendStore } from './storage/spend-store.ts'
 import { createSpentStore } from './storage/spent-store.ts'
@@ -81,6 +85,8 @@ export interface GatewayOptions {
   readonly database: Database
   /** Open; to be closed after the gateway. Left out: in memory, for a database that does not outlive the process. */
   readonly journal?: Journal
+  /** To be closed after the gateway. Left out: in memory, for a database that does not outlive the process. */
+  readonly counters?: Counters
   readonly clock?: Clock
   /** Uniform in [0, 1). */
   readonly random?: () => number
@@ -104,6 +110,7 @@ export interface Gateway {
   readonly prices: Prices
   readonly statements: Statements
   readonly alerts: Alerts
+  readonly reconciler: Reconciler
   readonly organizations: Organizations
   readonly directory: Directory
   readonly adminKey: AdminKey
@@ -149,6 +156,8 @@ const BROKEN_OFF_MS = 1000
 /** By then a call has been sent, and what was sent is not broken off. */
 const RETIRE_MS = 60_000
 const LEDGER_LINGER_MS = 1000
+/** A replica that leads and dies is followed by another after this long. */
+const LEAD_MS = 60_000
 const LEDGER_BATCH_ROWS_MAX = 1000
 const LEDGER_CLOSE_MS = 10_000
 
@@ -199,8 +208,6 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
   const ledgerStore = createLedgerStore(database)
   const policyStore = createPolicyStore(database)
   const spentStore = createSpentStore(database)
-  const counters = new MemoryCounters({ clock, newId: () => uuidV7(clock.now()), unknown: 'begin' })
-  closers.push(() => counters.close())
   let simulator: { server: Simulator; url: Promise<string> } | undefined
   closers.push(() => simulator?.server.close())
   const directory = await openDirectory(identityStore, (error) =>
@@ -230,6 +237,7 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     store: ledgerStore,
     batchRowsMax: LEDGER_BATCH_ROWS_MAX,
     lingerMs: LEDGER_LINGER_MS,
+    pollMs: journal.isShared ? LEDGER_LINGER_MS : undefined,
     closeMs: LEDGER_CLOSE_MS,
     onError: (error, waitingRows) =>
       logger.error({ error, waitingRows }, 'the ledger could not be written, trying again'),
@@ -254,20 +262,36 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     now,
     newId: () => uuidV7(now()),
   })
+  const leases = createLeaseStore(database)
+  const replica = uuidV7(now())
   const limits = await openLimits({
-    counters,
-    isShared: false,
+    openCounters: (hooks) => withShares(options, clock, hooks),
     policies: policyStore,
     spent: spentStore,
+    reconciliation: createReconcileStore(database),
+    settings: identityStore,
     clock,
     flush: () => drainer.flush(),
     countText: tokens.countText,
+    async book(note, { organizationId, holdId }) {
+      const row = toAbandonedRow(note, organizationId, holdId)
+      drainer.record(row)
+      await drainer.flush()
+      return { requests: 1, tokens: row.tokensInput ?? 0, costNanoUsd: row.costNanoUsd }
+    },
+    lead: () => leases.take('reconciliation', replica, LEAD_MS),
+    onDrift: (event) => alerts.report(event),
+    onAway: (error) =>
+      error === undefined
+        ? logger.warn({}, 'the shared counters are back')
+        : logger.error({ error }, 'the shared counters are away; calls go on within leased shares'),
     onError: (error, what) => logger.error({ error }, what),
   })
   closers.push(limits.close)
+  const { counters } = limits
   const alerts = openAlerts({
     store: createAlertStore(database),
-    leases: createLeaseStore(database),
+    leases,
     spend: createSpendStore(database),
     budgets: createBudgetSource({
       find: (organizationId, subject) => limits.book.find(organizationId, subject)?.policy,
@@ -433,6 +457,7 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     prices,
     statements,
     alerts,
+    reconciler: limits.reconciler,
     organizations,
     directory,
     adminKey,
@@ -500,6 +525,16 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     },
     close: () => closeAll(closers),
   }
+}
+
+/** Shared counters go on within leased shares while they do not answer; in this process alone there is nothing to share. */
+function withShares(options: GatewayOptions, clock: Clock, hooks: CountersHooks): OpenedCounters {
+  const newId = () => uuidV7(clock.now())
+  const { counters: shared } = options
+  if (shared === undefined)
+    return { counters: new MemoryCounters({ clock, newId, unknown: 'begin' }), isShared: false }
+  if (options.config.storage.redis === 'none') return { counters: shared, isShared: false }
+  return { counters: createSharedCounters({ shared, clock, newId, ...hooks }), isShared: true }
 }
 
 /** @returns names of the providers that have it in OpenAI's shape */

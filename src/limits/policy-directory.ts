@@ -1,4 +1,5 @@
 import { openMirror } from '../core/mirror.ts'
+import type { Policy } from './policy.ts'
 import { PolicyBook } from './policy-book.ts'
 import type { PolicyStore } from './ports.ts'
 
@@ -10,13 +11,15 @@ export interface PolicyDirectory {
 
 export interface PolicyDirectoryOptions {
   readonly store: PolicyStore
+  /** A policy as it is from now on, and as it was, wherever it was changed. */
+  readonly onChange: (policy: Policy, before: Policy | undefined) => void
   /** A reload failed; the policies known so far stay in force until the next try. */
   readonly onError: (error: unknown) => void
 }
 
 /** @throws GatewayError `storage_unavailable` */
 export async function openPolicyDirectory(options: PolicyDirectoryOptions): Promise<PolicyDirectory> {
-  const { store, onError } = options
+  const { store, onChange, onError } = options
   const book = new PolicyBook()
   const { close } = await openMirror({
     async load() {
@@ -26,7 +29,15 @@ export async function openPolicyDirectory(options: PolicyDirectoryOptions): Prom
       })
       reload.finish()
     },
-    watch: (onReload) => store.watch({ onPolicy: (policy) => book.put(policy), onReload }),
+    watch: (onReload) =>
+      store.watch({
+        onPolicy(policy) {
+          const before = book.find(policy.organizationId, policy.subject)?.policy
+          book.put(policy)
+          onChange(policy, before)
+        },
+        onReload,
+      }),
     onError,
   })
   return { book, close }

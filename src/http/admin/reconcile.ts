@@ -5,18 +5,12 @@ import { reconcileBody, reconciliation } from '../../contract/reconciliation.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { nanoToUsd } from '../../core/money.ts'
 import type { Gateway } from '../../gateway.ts'
-import type { Reconciler } from '../../limits/reconcile/reconciler.ts'
 import type { MeterRow, ReconcileReport } from '../../limits/reconcile/report.ts'
 import { organizationIdOf } from './organization-id.ts'
 
 /** `/usage/reconcile`: whether counters and sums are what the ledger says, and what was done about it. */
-export function registerReconcile(
-  scope: FastifyInstance,
-  gateway: Gateway & { readonly reconciler?: Reconciler },
-): void {
+export function registerReconcile(scope: FastifyInstance, gateway: Gateway): void {
   const { reconciler } = gateway
-  // A gateway that does not count has nothing to compare.
-  if (reconciler === undefined) return
   const app = scope.withTypeProvider<ZodTypeProvider>()
   app.post(
     '/usage/reconcile',
