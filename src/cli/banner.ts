@@ -2,6 +2,7 @@ export interface BannerFacts {
   readonly url: string
   readonly readyMs: number
   readonly database: 'postgres' | 'embedded'
+  readonly redis: boolean
   readonly dataDir: string
   readonly file: string | undefined
   readonly models: readonly string[]
@@ -25,7 +26,7 @@ export function renderBanner(facts: BannerFacts): string {
     `  Gateway      ${url}/v1`,
     `  Control API  ${url}/docs`,
     `  Models       ${shortList([example, ...facts.models.filter((name) => name !== example)])}`,
-    `  Store        ${facts.database === 'embedded' ? `embedded, in ${facts.dataDir}` : 'PostgreSQL'}`,
+    `  Store        ${storeOf(facts)}`,
     `  Settings     ${facts.file ?? 'none needed; `npx gatehouse init` writes a gatehouse.yaml'}`,
   ]
   if (simulated) {
@@ -49,6 +50,10 @@ export function renderBanner(facts: BannerFacts): string {
     )
   }
   return `${lines.join('\n')}\n\n`
+}
+
+function storeOf({ database, dataDir, redis }: BannerFacts): string {
+  return (database === 'embedded' ? `embedded, in ${dataDir}` : 'PostgreSQL') + (redis ? ', Redis' : '')
 }
 
 function shortList(names: readonly string[]): string {

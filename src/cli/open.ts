@@ -1,12 +1,16 @@
-import { join } from 'node:path'
+import { randomUUID } from 'node:crypto'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { Override } from '../config/override.ts'
+import { type Clock, systemClock } from '../core/clock.ts'
 import type { Journal } from '../ledger/ports.ts'
+import { MemoryCounters } from '../limits/memory-counters.ts'
+import type { Counters } from '../limits/ports.ts'
 import { KINDS } from '../providers/kinds.ts'
 import type { Database } from '../storage/database.ts'
-import { openFileJournal } from '../storage/file-journal.ts'
 import { migrate } from '../storage/migrate.ts'
 import { openDatabase } from '../storage/open-database.ts'
+import { openJournal as openStoredJournal } from '../storage/open-journal.ts'
+import { openRedisCounters } from '../storage/redis-stores.ts'
 import { type Logger, SILENT_LOGGER } from '../telemetry/logger.ts'
 
 export const LOAD = { knownKinds: [...KINDS.keys()] }
@@ -33,8 +37,32 @@ export async function openMigrated(loaded: LoadedConfig, logger?: Logger): Promi
   }
 }
 
-/** Opens the journal, on the disk of this machine: what an earlier process left in it goes to the ledger. */
+/** Opens the journal that the configuration names. @throws GatewayError */
 export function openJournal(loaded: LoadedConfig, logger: Logger = SILENT_LOGGER): Promise<Journal> {
-  const { database, dataDir } = loaded.config.storage
-  return openFileJournal({ directory: join(dataDir, 'journal'), logger, embedded: database === 'embedded' })
+  return openStoredJournal(loaded.config.storage, logger)
+}
+
+/** Counters, and what closes them and their connection. */
+export interface OpenedCounters {
+  readonly counters: Counters
+  close(): Promise<void>
+}
+
+/**
+ * Opens the counters of limits and budgets, in the process or in Redis. What they do not know they have counted anew
+ * from the ledger.
+ *
+ * @throws GatewayError `storage_unavailable` where Redis is away and is required
+ */
+export async function openCounters(
+  loaded: LoadedConfig,
+  logger: Logger = SILENT_LOGGER,
+  clock: Clock = systemClock,
+): Promise<OpenedCounters> {
+  const { redis, redisRequired: required, redisCommandTimeoutMs: commandTimeoutMs } = loaded.config.storage
+  if (redis !== 'none') {
+    return openRedisCounters({ url: redis.reveal(), logger, clock, required, commandTimeoutMs })
+  }
+  const counters = new MemoryCounters({ clock, newId: randomUUID, unknown: 'refuse' })
+  return { counters, close: () => counters.close() }
 }

@@ -7,7 +7,7 @@ import { createServer } from '../http/server.ts'
 import { prepareFirstStart } from '../identity/first-start.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { renderBanner } from './banner.ts'
-import { LOAD, load, openJournal, openMigrated } from './open.ts'
+import { LOAD, load, openCounters, openJournal, openMigrated } from './open.ts'
 import { fail } from './output.ts'
 import { requireFreePort } from './port.ts'
 import { Opened, stopOnSignals } from './shutdown.ts'
@@ -65,7 +65,9 @@ async function start(
   opened.add(() => database.close())
   const journal = await openJournal(loaded, logger)
   opened.add(() => journal.close())
-  const gateway = await createGateway({ config: loaded.config, database, journal, logger })
+  const { counters, close: closeCounters } = await openCounters(loaded, logger)
+  opened.add(closeCounters)
+  const gateway = await createGateway({ config: loaded.config, database, journal, counters, logger })
   opened.add(() => gateway.close())
   const server = await createServer(gateway)
   opened.add(() => server.drain())
@@ -76,6 +78,7 @@ async function start(
       url,
       readyMs: performance.now() - startedMs,
       database: database.kind,
+      redis: loaded.config.storage.redis !== 'none',
       dataDir: loaded.config.storage.dataDir,
       file: loaded.file,
       models: gateway.models().names,

@@ -12,7 +12,16 @@ export function checkNames(tree: unknown, knownKinds: readonly string[]): Findin
   return [
     ...Object.entries(providers).flatMap(([name, provider]) => checkKind(name, provider, knownKinds)),
     ...Object.entries(models).flatMap(([name, route]) => checkRoute(name, route, Object.keys(providers))),
+    ...checkJournal(root.storage),
   ]
+}
+
+function checkJournal(storage: unknown): Finding[] {
+  if (!isMap(storage) || storage.journal !== 'redis') return []
+  const { redis = 'none' } = storage
+  if (redis !== 'none') return []
+  const message = '`redis` needs the URL of one in `storage.redis`'
+  return [{ path: ['storage', 'journal'], part: 'value', message }]
 }
 
 function checkKind(name: string, provider: unknown, knownKinds: readonly string[]): Finding[] {

@@ -80,7 +80,15 @@ describe('loadConfig', () => {
       drainSeconds: 300,
       heartbeatSeconds: 10,
     })
-    expect(config.storage).toEqual({ database: 'embedded', redis: 'none', dataDir: './data' })
+    expect(config.storage).toEqual({
+      database: 'embedded',
+      redis: 'none',
+      redisCommandTimeoutMs: 250,
+      redisRequired: false,
+      journal: 'file',
+      journalBytesMax: 1024 ** 3,
+      dataDir: './data',
+    })
     expect(config.prices).toEqual({
       overrides: {},
       unknown: 'ceiling',

@@ -8,7 +8,7 @@ describe('findNotYet()', () => {
       limits: { default: { requestsPerMinute: 2 } },
       breaker: { failures: 2 },
       alerts: { thresholds: { latencyMs: 1 } },
-      storage: { redis: 'none' },
+      storage: { redis: 'redis://h' },
       models: { chat: { targets: ['a/b'], retries: 3 }, plain: { targets: ['a/b'] } },
     }
     expect(findNotYet(tree).map(({ path }) => path.join('.'))).toEqual(['breaker', 'models.chat.retries'])

@@ -5,14 +5,7 @@ import { isMap } from './tree.ts'
  * Keys that are checked already and take effect with a later version: whoever sets one is told, since a limit that is
  * believed to hold and does not is worse than none.
  */
-const SECTIONS: readonly Path[] = [
-  ['safety'],
-  ['breaker'],
-  ['cache'],
-  ['content'],
-  ['telemetry'],
-  ['storage', 'redis'],
-]
+const SECTIONS: readonly Path[] = [['safety'], ['breaker'], ['cache'], ['content'], ['telemetry']]
 const OF_ROUTES = ['retries', 'fallback', 'afterFirstToken', 'cache'] as const
 const OF_PROVIDERS = ['totalTimeoutMs'] as const
 const OF_TASKS = ['cache', 'compress'] as const
@@ -38,7 +31,7 @@ function has(tree: unknown, path: Path): boolean {
     if (!isMap(value) || !Object.hasOwn(value, name)) return false
     value = value[name]
   }
-  return value !== undefined && value !== 'none'
+  return value !== undefined
 }
 
 function inEach(tree: unknown, section: string, keys: readonly string[]): Path[] {

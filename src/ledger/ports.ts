@@ -164,6 +164,8 @@ export interface Journal {
   drained(): Promise<void>
   /** Keeps a row, which the ledger takes on no account, for people to look at. It is not delivered from there. */
   setAside(row: LedgerRow, reason: string): Promise<void>
+  /** Other processes may leave rows in it: it has to be looked at from time to time. */
+  readonly isShared: boolean
   /** Rows that are not in the ledger yet, those of earlier processes included. */
   readonly waitingRows: number
   /** What is kept of them, outside of memory. */

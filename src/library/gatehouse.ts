@@ -1,13 +1,17 @@
-import { join } from 'node:path'
+import { randomUUID } from 'node:crypto'
 import { loadConfig, parseConfig } from '../config/load.ts'
 import type { Config, ConfigInput } from '../config/schema/config-schema.ts'
+import { systemClock } from '../core/clock.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { DEFAULT_SLUG, prepareFirstStart } from '../identity/first-start.ts'
 import type { Journal } from '../ledger/ports.ts'
+import { MemoryCounters } from '../limits/memory-counters.ts'
+import type { Counters } from '../limits/ports.ts'
 import { KINDS } from '../providers/kinds.ts'
-import { openFileJournal } from '../storage/file-journal.ts'
 import { migrate } from '../storage/migrate.ts'
 import { openDatabase } from '../storage/open-database.ts'
+import { openJournal } from '../storage/open-journal.ts'
+import { openRedisCounters } from '../storage/redis-stores.ts'
 import type { GatewayEvents } from '../telemetry/events.ts'
 import type { HealthReport } from '../telemetry/health.ts'
 import { type Logger, SILENT_LOGGER } from '../telemetry/logger.ts'
@@ -52,29 +56,38 @@ export async function createGatehouse(options: GatehouseOptions = {}): Promise<G
     options.config === undefined
       ? (await loadConfig({ knownKinds })).config
       : parseConfig(options.config, { knownKinds })
-  const { ledger = 'memory', logger } = options
+  const { ledger = 'memory', logger = SILENT_LOGGER } = options
   const database = await openLedger(config, ledger)
   let journal: Journal | undefined
+  let counting: OpenedCounters | undefined
   let gateway: Gateway | undefined
   async function close(): Promise<void> {
     try {
       await gateway?.close()
     } finally {
       try {
-        await journal?.close()
+        await counting?.close()
       } finally {
-        await database.close()
+        try {
+          await journal?.close()
+        } finally {
+          await database.close()
+        }
       }
     }
   }
   try {
     await migrate(database)
-    if (ledger === 'stores') journal = await openJournal(config, logger)
+    if (ledger === 'stores') {
+      journal = await openJournal(config.storage, logger)
+      counting = await openCounters(config, logger)
+    }
     gateway = await createGateway({
       config,
       database,
       ...(journal === undefined ? {} : { journal }),
-      ...(logger === undefined ? {} : { logger }),
+      ...(counting === undefined ? {} : { counters: counting.counters }),
+      logger,
     })
     return toGatehouse(gateway, await firstOrganization(gateway), close)
   } catch (error) {
@@ -118,7 +131,16 @@ function openLedger({ storage }: Config, ledger: 'memory' | 'stores') {
   return openDatabase({ url, dataDir: storage.dataDir })
 }
 
-function openJournal({ storage }: Config, logger: Logger = SILENT_LOGGER) {
-  const { database, dataDir } = storage
-  return openFileJournal({ directory: join(dataDir, 'journal'), logger, embedded: database === 'embedded' })
+interface OpenedCounters {
+  readonly counters: Counters
+  close(): Promise<void>
+}
+
+async function openCounters({ storage }: Config, logger: Logger): Promise<OpenedCounters> {
+  const { redis, redisRequired: required, redisCommandTimeoutMs: commandTimeoutMs } = storage
+  if (redis !== 'none') {
+    return openRedisCounters({ url: redis.reveal(), logger, clock: systemClock, required, commandTimeoutMs })
+  }
+  const counters = new MemoryCounters({ clock: systemClock, newId: randomUUID, unknown: 'refuse' })
+  return { counters, close: () => counters.close() }
 }

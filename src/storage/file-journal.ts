@@ -201,6 +201,7 @@ export async function openFileJournal(options: FileJournalOptions): Promise<Jour
       const line = JSON.stringify({ reason, row: JSON.parse(encodeRow(row)) as unknown })
       await writeFile(path, `${line}\n`, { flag: 'a', mode: 0o600, flush: true })
     },
+    isShared: false,
     get waitingRows() {
       return lastNumber - drained
     },

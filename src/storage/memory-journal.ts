@@ -50,6 +50,7 @@ export function createMemoryJournal(options: MemoryJournalOptions = {}): Journal
     async setAside(row, reason) {
       options.onSetAside?.(row, reason)
     },
+    isShared: false,
     get waitingRows() {
       return rows.length
     },

@@ -28,6 +28,8 @@ export interface RedisJournalOptions {
   readonly retainedRowsMax?: number
   /** Rows that Redis has not, because it is away; past it new calls are refused. */
   readonly unwrittenRowsMax?: number
+  /** Called when it is closed. */
+  readonly onClosed?: () => void
 }
 
 interface Read {
@@ -244,6 +246,7 @@ export async function openRedisJournal(options: RedisJournalOptions): Promise<Jo
     async setAside(row: LedgerRow, reason: string) {
       await runScript(client, SET_ASIDE, keys, [encodeRow(row), reason])
     },
+    isShared: true,
     get waitingRows() {
       return Math.max(streamRows, retained.size) + buffer.rows
     },
@@ -254,6 +257,7 @@ export async function openRedisJournal(options: RedisJournalOptions): Promise<Jo
       closed ??= buffer.close().finally(() => {
         appender.close()
         client.off('close', onLost)
+        options.onClosed?.()
       })
       return closed
     },

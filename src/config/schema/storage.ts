@@ -17,9 +17,37 @@ export const storageSchema = z
     redis: storeUrl(
       'none',
       ['redis:', 'rediss:'],
-      '`none` (state in the process, one replica only) or the URL of a Redis ≥ 7. A change needs a restart.',
+      '`none` (state in the process, one replica only) or the URL of a Redis ≥ 7 (or Valkey). A change needs a restart.',
       'rediss://:${env:REDIS_PASSWORD}@redis:6379/0',
     ),
+    redisCommandTimeoutMs: z
+      .int()
+      .min(10)
+      .max(60_000)
+      .default(250)
+      .describe(
+        'Longest wait of a call for the counters of limits and budgets in Redis. A change needs a restart.',
+      ),
+    redisRequired: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether a start ends where Redis is away; otherwise it goes on, and calls need it once they are limited. A change needs a restart.',
+      ),
+    journal: z
+      .enum(['file', 'redis'])
+      .default('file')
+      .describe(
+        'Where usage waits until the database has it: in files in `dataDir`, or in `redis`, from where any replica brings it on. A change needs a restart.',
+      ),
+    journalBytesMax: z
+      .int()
+      .min(1024 ** 2)
+      .max(1024 ** 4)
+      .default(1024 ** 3)
+      .describe(
+        'Room of the journal, in bytes; new calls are refused with `storage_unavailable` where it is full. A plain call takes a thousand. A change needs a restart.',
+      ),
     dataDir: z
       .string()
       .min(1)
