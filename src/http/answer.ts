@@ -11,6 +11,7 @@ import { chatFormatOf, streamStyleOf } from './formats.ts'
 import type { Heartbeats } from './heartbeat.ts'
 import { type OpenStream, openStream } from './open-stream.ts'
 import { type RouteFacts, readIncoming } from './read-incoming.ts'
+import { addLimitHeaders } from './response-headers.ts'
 import { refusedBy, sendWhole } from './whole-reply.ts'
 
 /** One request of the data plane, as the edge has it. */
@@ -104,7 +105,7 @@ export function createAnswerer(gateway: Gateway, heartbeats: Heartbeats): Answer
     const { response } = visit
     try {
       if (stream?.begun) stream.fail(error)
-      else if (!response.headersSent) sendError(visit, exchange.id, error)
+      else if (!response.headersSent) sendError(visit, exchange, error)
       else response.destroy()
     } catch (defect) {
       gateway.logError(exchange, toGatewayError(defect))
@@ -113,10 +114,11 @@ export function createAnswerer(gateway: Gateway, heartbeats: Heartbeats): Answer
   }
 }
 
-function sendError(visit: Visit, id: string, error: GatewayError): void {
+function sendError(visit: Visit, exchange: Exchange, error: GatewayError): void {
   const { response, family } = visit
   if (response.destroyed) return
-  const { status, headers, body } = toErrorReply(error, family, id)
+  const { status, headers, body } = toErrorReply(error, family, exchange.id)
+  addLimitHeaders(headers, exchange.allowance)
   response.writeHead(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) })
   response.end(body)
 }
