@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { sum } from './counters-organization.ts'
 import type { MemoryCounters } from './memory-counters.ts'
 import type { Amounts, Hold, Meter, MeterState, TakeRequest, TakeResult } from './ports.ts'
-import type { OpenCall, OpenCalls } from './shared-counters-calls.ts'
+import { keyOf, type OpenCall, type OpenCalls } from './shared-counters-calls.ts'
 import type { Debts } from './shared-counters-debts.ts'
 import { countersAway } from './shared-counters-error.ts'
 import { limitsMoney, type Share, toAwayState } from './shared-counters-share.ts'
@@ -35,13 +35,14 @@ export class AwayCalls {
   take(request: TakeRequest, epoch: number): TakeResult {
     const { organizationId, holdId, meters, amounts } = request
     const { calls, clock, local } = this.options
-    const known = calls.get(organizationId, holdId)
+    const key = keyOf(organizationId, holdId)
+    const known = calls.get(key)
     if (known !== undefined) return { granted: true, states: this.statesOf(known) }
     if (request.whileAway === 'refuse') throw countersAway('This organization is refused meanwhile.')
     const parts = this.partsFor(organizationId, meters, undefined, amounts.costNanoUsd)
     const result = local.take({ ...request, meters: withoutMoney(meters) })
     if (!result.granted) return { ...result, states: this.merge(organizationId, meters, result.states) }
-    const call = calls.add(request, 'local', epoch, clock.now())
+    const call = calls.add(key, request, 'local', epoch, clock.now())
     hold(call, parts, amounts.costNanoUsd)
     return { granted: true, states: this.merge(organizationId, meters, result.states) }
   }
@@ -163,7 +164,7 @@ export class AwayCalls {
   }
 
   private toHold({ organizationId, holdId, leaseEndsMs }: Hold): Hold[] {
-    const call = this.options.calls.get(organizationId, holdId)
+    const call = this.options.calls.get(keyOf(organizationId, holdId))
     // What a call grew by ends with the call.
     if (call === undefined) return []
     const { amounts, meters, takenAtMs, note } = call

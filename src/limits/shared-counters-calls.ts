@@ -6,6 +6,8 @@ const CALLS_MAX = 100_000
 
 /** A hold that this process took and has not ended. */
 export interface OpenCall {
+  /** From `keyOf`. */
+  readonly key: string
   readonly organizationId: string
   readonly holdId: string
   readonly meters: readonly Meter[]
@@ -33,16 +35,22 @@ export class OpenCalls {
     return this.calls.size
   }
 
-  get(organizationId: string, holdId: string): OpenCall | undefined {
-    return this.calls.get(keyOf(organizationId, holdId))
+  /** @param key from `keyOf` */
+  get(key: string): OpenCall | undefined {
+    return this.calls.get(key)
   }
 
-  add(request: TakeRequest, place: OpenCall['place'], epoch: number, takenAtMs: number): OpenCall {
+  /** @param key from `keyOf`; of no call that is known */
+  add(
+    key: string,
+    request: TakeRequest,
+    place: OpenCall['place'],
+    epoch: number,
+    takenAtMs: number,
+  ): OpenCall {
     const { organizationId, holdId, meters, amounts, leaseMs, note } = request
-    const key = keyOf(organizationId, holdId)
-    const known = this.calls.get(key)
-    if (known !== undefined) return known
     const call: OpenCall = {
+      key,
       organizationId,
       holdId,
       meters,
@@ -60,12 +68,12 @@ export class OpenCalls {
     return call
   }
 
-  delete({ organizationId, holdId }: OpenCall): void {
-    this.calls.delete(keyOf(organizationId, holdId))
+  delete({ key }: OpenCall): void {
+    this.calls.delete(key)
   }
 
   has(call: OpenCall): boolean {
-    return this.get(call.organizationId, call.holdId) === call
+    return this.calls.get(call.key) === call
   }
 
   values(): OpenCall[] {

@@ -13,7 +13,7 @@ import type {
   TakeResult,
 } from './ports.ts'
 import { AwayCalls } from './shared-counters-away.ts'
-import { type OpenCall, OpenCalls } from './shared-counters-calls.ts'
+import { keyOf, type OpenCall, OpenCalls } from './shared-counters-calls.ts'
 import { Debts, inGroups, type WaitingEnd } from './shared-counters-debts.ts'
 import { countersAway, isAway } from './shared-counters-error.ts'
 import { isShareId, limitsMoney } from './shared-counters-share.ts'
@@ -108,7 +108,8 @@ export class SharedCounters implements Counters {
 
   async take(request: TakeRequest): Promise<TakeResult> {
     const { organizationId, holdId, meters, amounts } = request
-    const known = this.calls.get(organizationId, holdId)
+    const key = keyOf(organizationId, holdId)
+    const known = this.calls.get(key)
     if (this.outage === undefined && known?.place !== 'local') {
       // One that failed is being given back under this name.
       if (known === undefined && this.debts.isEnding(organizationId, holdId)) {
@@ -120,7 +121,7 @@ export class SharedCounters implements Counters {
         const result = await this.shared.take(request)
         this.observe(organizationId, meters, result.states, amounts)
         if (result.granted) {
-          this.calls.add(request, 'shared', this.epoch, this.options.clock.now())
+          this.track(key, request)
           return result
         }
         return (await this.makeRoom(organizationId, meters)) ? this.takeAgain(request) : result
@@ -139,7 +140,7 @@ export class SharedCounters implements Counters {
     more: Amounts,
     leaseMs: number,
   ): Promise<TakeResult | undefined> {
-    const call = this.calls.get(organizationId, holdId)
+    const call = this.calls.get(keyOf(organizationId, holdId))
     if (call?.place === 'local') return this.growLocally(call, more, leaseMs)
     if (this.outage === undefined) {
       try {
@@ -342,8 +343,13 @@ export class SharedCounters implements Counters {
   private async takeAgain(request: TakeRequest): Promise<TakeResult> {
     const result = await this.shared.take(request)
     this.observe(request.organizationId, request.meters, result.states, request.amounts)
-    if (result.granted) this.calls.add(request, 'shared', this.epoch, this.options.clock.now())
+    if (result.granted) this.track(keyOf(request.organizationId, request.holdId), request)
     return result
+  }
+
+  private track(key: string, request: TakeRequest): void {
+    if (this.calls.get(key) !== undefined) return
+    this.calls.add(key, request, 'shared', this.epoch, this.options.clock.now())
   }
 
   private async makeRoom(organizationId: string, meters: readonly Meter[]): Promise<boolean> {
@@ -397,7 +403,7 @@ export class SharedCounters implements Counters {
   }
 
   private async end(organizationId: string, holdId: string, actual: Amounts | undefined): Promise<boolean> {
-    const call = this.calls.get(organizationId, holdId)
+    const call = this.calls.get(keyOf(organizationId, holdId))
     if (call?.place === 'local') return this.away.end(call, actual)
     if (this.debts.isEnding(organizationId, holdId) && call === undefined) return false
     if (call !== undefined) this.calls.delete(call)
