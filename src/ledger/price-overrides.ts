@@ -23,7 +23,7 @@ interface ProviderTargets {
 }
 
 /**
- * @param overrides of one organization
+ * @param overrides of one organization; of two that begin at once, the later in the list holds
  * @param onError told of an override that cannot be charged by; it is left out
  */
 export function createOverrideBook(
@@ -31,9 +31,7 @@ export function createOverrideBook(
   onError: (error: unknown, override: PriceOverride) => void,
 ): OverrideBook {
   const providers = new Map<string, ProviderTargets>()
-  const inOrder = overrides.toSorted(
-    (a, b) => a.validFrom.getTime() - b.validFrom.getTime() || (a.id < b.id ? -1 : 1),
-  )
+  const inOrder = overrides.toSorted((a, b) => a.validFrom.getTime() - b.validFrom.getTime())
   for (const override of inOrder) {
     try {
       const { organizationId, id, price, validFrom } = override

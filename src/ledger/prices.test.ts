@@ -1,6 +1,16 @@
 import { waitForUpdate } from '@pydantic/genai-prices'
 import { describe, expect, test } from 'vitest'
-import { createPriceBook, type PriceBookOptions, type PriceQuery } from './prices.ts'
+import { GatewayError } from '../core/errors.ts'
+import { BUNDLED_MODELS, createModelData, type ModelData } from '../core/model-data.ts'
+import { createOverrideBook } from './price-overrides.ts'
+import {
+  BUNDLED_PRICES,
+  createPriceBook,
+  isUnknownPrice,
+  type LivePrices,
+  type PriceBookOptions,
+  type PriceQuery,
+} from './prices.ts'
 
 const NOW = Date.parse('2026-11-21T12:00:00Z')
 const CEILING = { inputPerMillionUsd: 10, outputPerMillionUsd: 50 }
@@ -187,5 +197,189 @@ describe('priceOf() of what nobody knows', () => {
     for (let i = 0; i < 2500; i++) prices.priceOf(ask('openai', `invented-${i}`))
     expect(prices.priceOf(ask('openai', 'gpt-4o')).known).toBe(true)
     expect(prices.priceOf(ask('openai', 'invented-0')).known).toBe(false)
+  })
+})
+
+/** What organizations have of their own; of others nothing. */
+function ownPrices(prices: Readonly<Record<string, Readonly<Record<string, number>>>>): LivePrices {
+  const books = new Map(
+    Object.entries(prices).map(([organizationId, targets]) => [
+      organizationId,
+      createOverrideBook(
+        Object.entries(targets).map(([target, usd]) => ({
+          id: target,
+          organizationId,
+          target,
+          price: { inputPerMillionUsd: usd, outputPerMillionUsd: usd },
+          validFrom: new Date(NOW),
+          createdAt: new Date(NOW),
+        })),
+        (error) => {
+          throw error
+        },
+      ),
+    ]),
+  )
+  return { ...BUNDLED_PRICES, overridesOf: (organizationId) => books.get(organizationId) }
+}
+
+describe('priceOf() with prices of an organization', () => {
+  const live = ownPrices({ acme: { 'openai/gpt-4o': 7, 'local/llama': 7, 'openai/gpt-99': 7 } })
+  const overrides = { 'openai/gpt-4o': { inputPerMillionUsd: 1, outputPerMillionUsd: 1 } }
+  const prices = book({ live, overrides, unknown: 'refuse' })
+  const inputOf = (query: PriceQuery) => prices.priceOf(query).rates.inputPico / 1_000_000
+
+  test('takes the organization’s before the configuration’s, free, the data and refusal', () => {
+    const acme = { organizationId: 'acme' }
+    expect(inputOf(ask('openai', 'gpt-4o', acme))).toBe(7)
+    expect(inputOf(ask(undefined, 'llama', { ...acme, providerName: 'local', free: true }))).toBe(7)
+    expect(inputOf(ask('openai', 'gpt-99', acme))).toBe(7)
+    expect(inputOf(ask('openai', 'gpt-4o-mini', acme))).toBe(0.15)
+  })
+
+  test('leaves everybody else, and nobody in particular, with what they pay', () => {
+    expect(inputOf(ask('openai', 'gpt-4o', { organizationId: 'other' }))).toBe(1)
+    expect(inputOf(ask('openai', 'gpt-4o'))).toBe(1)
+    expect(() => prices.priceOf(ask('openai', 'gpt-99', { organizationId: 'other' }))).toThrow(GatewayError)
+  })
+
+  test('does not charge by what begins later', () => {
+    const past = { organizationId: 'acme', at: new Date(NOW - 1) }
+    expect(inputOf(ask('openai', 'gpt-4o', past))).toBe(1)
+  })
+})
+
+describe('priceOf() of batches', () => {
+  const luna = ask('openrouter', 'openai/gpt-6-luna', { batch: true })
+
+  test('is that of the data’s own row for batches, and else that of the model', () => {
+    const prices = book()
+    expect(prices.priceOf(luna).version).toContain('gpt-6-luna:batch')
+    expect(prices.priceOf({ ...luna, batch: false }).version).not.toContain(':batch')
+    expect(prices.priceOf(ask('openai', 'gpt-4o', { batch: true })).version).toContain('/gpt-4o:')
+    expect(prices.priceOf(ask('openai', 'gpt-99', { batch: true })).known).toBe(false)
+  })
+
+  test('is of the first source that knows the model or its batches', () => {
+    const flat = (usd: number) => ({ inputPerMillionUsd: usd, outputPerMillionUsd: usd })
+    const overrides = { 'openrouter/openai/gpt-6-luna': flat(3) }
+    const live = ownPrices({
+      model: { 'openrouter/openai/gpt-6-luna': 5 },
+      both: { 'openrouter/openai/gpt-6-luna': 5, 'openrouter/openai/gpt-6-luna:batch': 6 },
+    })
+    const prices = book({ live, overrides })
+    const inputOf = (organizationId?: string) =>
+      prices.priceOf({ ...luna, organizationId }).rates.inputPico / 1_000_000
+    expect([inputOf(), inputOf('model'), inputOf('both')]).toEqual([3, 5, 6])
+    const own = book({ overrides: { ...overrides, 'openrouter/openai/gpt-6-luna:batch': flat(4) } })
+    expect(own.priceOf(luna).rates.inputPico).toBe(4_000_000)
+  })
+})
+
+describe('priceOf() with newer data', () => {
+  function dataOf(version: string, usd: number): ModelData {
+    const prices = { input_mtok: usd, output_mtok: usd }
+    return createModelData(version, [{ id: 'openai', models: [{ id: 'm', match: { equals: 'm' }, prices }] }])
+  }
+
+  function changing() {
+    let entries = [{ data: BUNDLED_MODELS, fromMs: 0, untilMs: Number.POSITIVE_INFINITY }]
+    let generation = 0
+    const live: LivePrices = {
+      overridesOf: () => undefined,
+      get generation() {
+        return generation
+      },
+      dataAt: (atMs) => {
+        const found = entries.findLast(({ fromMs }) => fromMs <= atMs)
+        if (found === undefined) throw new Error('There is data at every time.')
+        return found
+      },
+    }
+    function begin(data: ModelData, fromMs: number) {
+      entries = entries.map((entry, i) => (i === entries.length - 1 ? { ...entry, untilMs: fromMs } : entry))
+      entries.push({ data, fromMs, untilMs: Number.POSITIVE_INFINITY })
+      generation += 1
+    }
+    return { live, begin }
+  }
+
+  test('charges by it from its moment on, and names it', () => {
+    const { live, begin } = changing()
+    let now = NOW
+    const prices = book({ live, now: () => now })
+    expect(prices.priceOf(ask('openai', 'm')).known).toBe(false)
+    expect(prices.priceOf(ask('openai', 'gpt-4o')).version).toContain('genai-prices@0.1.8:')
+    begin(dataOf('aaa', 1), NOW + 10)
+    begin(dataOf('bbb', 2), NOW + 20)
+    expect(prices.priceOf(ask('openai', 'm')).known).toBe(false)
+    now = NOW + 10
+    expect(prices.priceOf(ask('openai', 'm')).version).toBe('genai-prices@aaa:openai/m:base')
+    now = NOW + 20
+    const held = prices.priceOf(ask('openai', 'm'))
+    expect(held.version).toBe('genai-prices@bbb:openai/m:base')
+    expect(prices.priceOf(ask('openai', 'm'))).toBe(held)
+    // What it does not list any more, nobody knows.
+    expect(prices.priceOf(ask('openai', 'gpt-4o')).known).toBe(false)
+  })
+
+  test('charges what began before by what was in force then', () => {
+    const { live, begin } = changing()
+    begin(dataOf('aaa', 1), NOW - 1000)
+    begin(dataOf('bbb', 2), NOW - 10)
+    const prices = book({ live })
+    const at = (ms: number) => prices.priceOf(ask('openai', 'm', { at: new Date(ms), batch: true })).version
+    expect(prices.priceOf(ask('openai', 'm')).version).toContain('@bbb:')
+    expect([at(NOW - 11), at(NOW - 10)].map((version) => version.slice(0, 16))).toEqual([
+      'genai-prices@aaa',
+      'genai-prices@bbb',
+    ])
+    expect(prices.priceOf(ask('openai', 'm', { at: new Date(NOW - 11) })).version).toContain('@aaa:')
+    expect(prices.priceOf(ask('openai', 'gpt-4o', { at: new Date(NOW - 2000) })).known).toBe(true)
+    expect(prices.priceOf(ask('openai', 'm')).version).toContain('@bbb:')
+  })
+})
+
+describe('priceOf() of what is sold by the unit', () => {
+  test.each([
+    ['openai', 'tts-1', { characters: { pico: 15e12, per: 1_000_000 } }],
+    ['openai', 'tts-1-hd-1106', { characters: { pico: 30e12, per: 1_000_000 } }],
+    ['openai', 'dall-e-2', { images: { pico: 0.02e12, per: 1 } }],
+    ['openai', 'dall-e-3', { images: { pico: 0.12e12, picoByKind: { 'standard/1024x1024': 0.04e12 } } }],
+    ['cohere', 'rerank-v3.5', { searches: { pico: 0.002e12, per: 1 } }],
+    ['cohere', 'rerank-v4.0-pro', { searches: { pico: 0.0025e12, per: 1 } }],
+  ])('knows what %s asks for %s', (provider, model, units) => {
+    const price = book().priceOf(ask(provider, model))
+    expect(price).toMatchObject({ known: true, rates: { inputPico: 0, outputPico: 0 }, units })
+    expect(price.version).toMatch(/^units@\d{4}-\d\d-\d\d:/)
+  })
+
+  test('does not know it of others that use the name', () => {
+    expect(book().priceOf(ask('together', 'tts-1')).known).toBe(false)
+    expect(book().priceOf(ask('openai', 'tts-2')).known).toBe(false)
+  })
+
+  test('takes a written price by the unit', () => {
+    const overrides = { 'mine/x': { perImageUsd: 0.01, perMinuteUsd: 0.006, perMillionCharactersUsd: 9 } }
+    expect(book({ overrides }).priceOf(ask(undefined, 'x')).units).toEqual({
+      images: { pico: 10_000_000_000, per: 1, least: 0 },
+      audioSeconds: { pico: 6_000_000_000, per: 60, least: 0 },
+      characters: { pico: 9e12, per: 1_000_000, least: 0 },
+    })
+  })
+})
+
+describe('isUnknownPrice()', () => {
+  test('knows the refusal from others of the same code', () => {
+    let refusal: unknown
+    try {
+      book({ unknown: 'refuse' }).priceOf(ask('openai', 'gpt-99'))
+    } catch (error) {
+      refusal = error
+    }
+    expect(isUnknownPrice(refusal)).toBe(true)
+    expect(refusal).toMatchObject({ detail: { reason: 'unknown_price' } })
+    expect(isUnknownPrice(new GatewayError('invalid_request', { message: 'no' }))).toBe(false)
+    expect(isUnknownPrice(new Error('no'))).toBe(false)
   })
 })

@@ -23,12 +23,13 @@ const PARTS = {
 } as const satisfies Partial<Record<keyof ListPrice, string>>
 
 const NAMES = Object.keys(PARTS) as readonly (keyof typeof PARTS)[]
-const COLUMNS = `id, organization_id, target, ${Object.values(PARTS).join(', ')}, removed, valid_from, created_at`
+const COLUMNS = `id, position, organization_id, target, ${Object.values(PARTS).join(', ')}, removed, valid_from, created_at`
 const PAGE_ROWS = 5000
 
 interface OverrideRecord
   extends Readonly<Partial<Record<(typeof PARTS)[keyof typeof PARTS], string | null>>> {
   readonly id: string
+  readonly position: number
   readonly organization_id: string
   readonly target: string
   readonly removed: boolean
@@ -51,21 +52,21 @@ export function createPriceStore(database: Database): PriceStore {
       // A row that was followed by another one before `since` is history.
       const past = `NOT EXISTS (SELECT FROM price_overrides AS later
         WHERE later.organization_id = price_overrides.organization_id AND later.target = price_overrides.target
-          AND (later.valid_from, later.id) > (price_overrides.valid_from, price_overrides.id)
+          AND (later.valid_from, later.position) > (price_overrides.valid_from, price_overrides.position)
           AND later.valid_from <= $1::timestamptz)`
       const whose = organizationId === undefined ? '' : 'AND organization_id = $6'
-      let after = { organization_id: '', target: '', valid_from: '-infinity' as string | Date, id: '' }
+      let after = { organization_id: '', target: '', valid_from: '-infinity' as string | Date, position: 0 }
       for (;;) {
         const { rows } = await database.query<OverrideRecord>(
           `SELECT ${COLUMNS} FROM price_overrides
-           WHERE ${past} AND (organization_id, target, valid_from, id) > ($2, $3, $4::timestamptz, $5) ${whose}
-           ORDER BY organization_id, target, valid_from, id LIMIT ${PAGE_ROWS}`,
+           WHERE ${past} AND (organization_id, target, valid_from, position) > ($2, $3, $4::timestamptz, $5) ${whose}
+           ORDER BY organization_id, target, valid_from, position LIMIT ${PAGE_ROWS}`,
           [
             since,
             after.organization_id,
             after.target,
             after.valid_from,
-            after.id,
+            after.position,
             ...(organizationId === undefined ? [] : [organizationId]),
           ],
         )
@@ -79,7 +80,7 @@ export function createPriceStore(database: Database): PriceStore {
     async listOverrides(organizationId, target, rowsMax) {
       const { rows } = await database.query<OverrideRecord>(
         `SELECT ${COLUMNS} FROM price_overrides WHERE organization_id = $1 AND ($2::text IS NULL OR target = $2)
-         ORDER BY valid_from DESC, id DESC LIMIT $3`,
+         ORDER BY valid_from DESC, position DESC LIMIT $3`,
         [organizationId, target ?? null, rowsMax],
       )
       return rows.map(fromOverride)

@@ -51,6 +51,9 @@ function innermost(issue: Issue): Issue {
   return deepest
 }
 
+/** Long enough to be told from all others. */
+const ID_LENGTH_MAX = 100
+
 /** Providers and models by their ids, because nobody counts to the 700th. */
 function nameOf(path: readonly PropertyKey[], json: unknown): string {
   let at: unknown = json
@@ -58,7 +61,9 @@ function nameOf(path: readonly PropertyKey[], json: unknown): string {
     .map((key) => {
       at = typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : undefined
       const id = typeof at === 'object' && at !== null && 'id' in at ? at.id : undefined
-      return typeof id === 'string' ? id : String(key)
+      return typeof id === 'string' && id !== ''
+        ? id.slice(0, ID_LENGTH_MAX)
+        : String(key).slice(0, ID_LENGTH_MAX)
     })
     .join('.')
 }

@@ -141,8 +141,9 @@ export function percentOf({ from, to }: PartChange): number | undefined {
 const FACTOR_MAX = 10
 
 /** @returns whether a change is one that somebody should look at: to or from nothing, or by more than ten times */
-export function isDrastic({ from, to }: PartChange): boolean {
-  // A part that appears or goes away is not a price of nothing: the whole of it has one.
+export function isDrastic({ part, from, to }: PartChange): boolean {
+  if (part === 'perRequestUsd' && to === undefined) return true
+  // Any other part that appears or goes away is not a price of nothing: the whole of it has one.
   if (from === undefined || to === undefined) return false
   if (from === 0 || to === 0) return from !== to
   return to > from * FACTOR_MAX || to * FACTOR_MAX < from

@@ -38,7 +38,7 @@ export type PriceChange = { readonly organizationId: string } | 'data' | 'all'
 export interface PriceStore {
   /**
    * Hands over, page by page, every override that is in force at `since` or begins later, in the order of `validFrom`
-   * within a target.
+   * within a target; of two that begin at once, the one that was added later comes later.
    *
    * @param organizationId of one alone; `undefined` = of all
    */

@@ -6,6 +6,8 @@ CREATE DOMAIN gatehouse_list_price AS numeric CHECK (VALUE BETWEEN 0 AND 1000000
 
 CREATE TABLE price_overrides (
   id text COLLATE "C" PRIMARY KEY DEFAULT gen_random_uuid()::text,
+  -- Of two that begin at the same moment, the one that was added later holds.
+  position bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   organization_id text COLLATE "C" NOT NULL REFERENCES organizations (id),
   -- `provider/model`, as the configuration names the provider; a `*` at the end stands for any ending.
   target text COLLATE "C" NOT NULL CHECK (target ~ '^[^/[:space:]*]+/([^[:space:]*]+[*]?|[*])$' AND length(target) <= 400),
@@ -31,7 +33,7 @@ CREATE TABLE price_overrides (
       OR num_nonnulls(per_request_usd, per_image_usd, per_million_characters_usd, per_minute_usd, per_search_usd) > 0
   END)
 );
-CREATE INDEX price_overrides_target ON price_overrides (organization_id, target, valid_from, id);
+CREATE INDEX price_overrides_target ON price_overrides (organization_id, target, valid_from, position);
 CREATE INDEX price_overrides_created ON price_overrides (created_at);
 
 CREATE TABLE price_data (
