@@ -14,7 +14,7 @@ import {
   toShareId,
 } from './shared-counters-share.ts'
 
-export const METERS_MAX = 10_000
+const METERS_MAX = 10_000
 /** A meter that was not used for so long needs no share. */
 const IDLE_MS = 300_000
 /** After others were refused, or the store had no room, for so long nothing is leased. */

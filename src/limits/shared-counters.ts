@@ -14,8 +14,9 @@ import type {
 } from './ports.ts'
 import { AwayCalls } from './shared-counters-away.ts'
 import { keyOf, type OpenCall, OpenCalls } from './shared-counters-calls.ts'
-import { Debts, inGroups, type WaitingEnd } from './shared-counters-debts.ts'
+import { Debts, type WaitingEnd } from './shared-counters-debts.ts'
 import { countersAway, isAway } from './shared-counters-error.ts'
+import { Recovery } from './shared-counters-recovery.ts'
 import { isShareId, limitsMoney } from './shared-counters-share.ts'
 import { Shares } from './shared-counters-shares.ts'
 
@@ -64,16 +65,12 @@ export class SharedCounters implements Counters {
   private readonly debts: Debts
   private readonly shares: Shares
   private readonly away: AwayCalls
+  private readonly recovery: Recovery
   private readonly name: string
   private readonly timer: NodeJS.Timeout | undefined
   private outage: Error | undefined
   private returnedMs = Number.NEGATIVE_INFINITY
-  private generationSeen: string | undefined
-  /** How often the shared counters lost what they knew. */
-  private epoch = 0
   private ticking: Promise<void> | undefined
-  private checking: Promise<void> | undefined
-  private restoring = false
   private closed = false
 
   constructor(options: SharedCountersOptions) {
@@ -86,7 +83,9 @@ export class SharedCounters implements Counters {
     const leaseMs = options.leaseMs ?? LEASE_MS
     this.shares = new Shares({ shared, clock, name: this.name, leaseMs, debts: this.debts, onDoubt })
     const local = new MemoryCounters({ clock, newId, unknown: 'begin' })
-    this.away = new AwayCalls({ local, clock, shares: this.shares, debts: this.debts, calls: this.calls })
+    const parts = { clock, shares: this.shares, debts: this.debts, calls: this.calls }
+    this.away = new AwayCalls({ ...parts, local })
+    this.recovery = new Recovery({ ...parts, shared, away: this.away, onDoubt })
     if (options.ticks === false) return
     const tick = () => {
       this.tick().catch((error: unknown) => options.onError?.(error))
@@ -117,7 +116,7 @@ export class SharedCounters implements Counters {
       }
       try {
         // Once: without it nobody could tell whether what is taken now was lost.
-        if (this.generationSeen === undefined) await this.check()
+        if (!this.recovery.isReady) await this.recovery.check()
         const result = await this.shared.take(request)
         this.observe(organizationId, meters, result.states, amounts)
         if (result.granted) {
@@ -131,7 +130,7 @@ export class SharedCounters implements Counters {
         this.debts.end({ organizationId, holdId, actual: undefined, call: undefined })
       }
     }
-    return this.away.take(request, this.epoch)
+    return this.away.take(request, this.recovery.epoch)
   }
 
   async grow(
@@ -216,8 +215,8 @@ export class SharedCounters implements Counters {
     const rebuilt = await this.ask(() => this.shared.rebuild(organizationId, generation, used))
     // The books say nothing of what is under way, and a loss took that too.
     await this.ask(async () => {
-      await this.check()
-      await this.restore(organizationId)
+      await this.recovery.check()
+      await this.recovery.restore(organizationId)
     })
     return rebuilt
   }
@@ -241,7 +240,7 @@ export class SharedCounters implements Counters {
     clearInterval(this.timer)
     await this.ticking
     try {
-      await this.tellAll()
+      await this.recovery.tellAll()
       await this.shares.close()
     } catch (error) {
       if (!isAway(error)) throw error
@@ -250,94 +249,18 @@ export class SharedCounters implements Counters {
   }
 
   private async work(): Promise<void> {
-    await this.check()
+    await this.recovery.check()
     const wasAway = this.outage !== undefined
     // Before anything is taken again: where it has to be rebuilt first, the books put all of this right.
-    await this.tellAll()
-    if (wasAway) await this.renewAll()
-    await this.restore(undefined)
+    await this.recovery.tellAll()
+    if (wasAway) await this.recovery.renewAll()
+    await this.recovery.restore(undefined)
     if (wasAway) {
       this.outage = undefined
       this.returnedMs = this.options.clock.monotonicMs()
       this.options.onAway?.(undefined)
     }
     await this.shares.tend()
-  }
-
-  private async tellAll(): Promise<void> {
-    await this.debts.tell((end, wasHeld) => this.onEnded(end, wasHeld))
-    await this.debts.book(this.options.clock.now())
-  }
-
-  /** @throws GatewayError `storage_unavailable` */
-  private check(): Promise<void> {
-    this.checking ??= this.compare().finally(() => {
-      this.checking = undefined
-    })
-    return this.checking
-  }
-
-  private async compare(): Promise<void> {
-    const generation = await this.shared.generation()
-    if (generation === this.generationSeen) return
-    const isFirst = this.generationSeen === undefined
-    this.generationSeen = generation
-    if (isFirst) return
-    this.epoch++
-    this.shares.lose()
-  }
-
-  /** Renews the leases of calls under way, which may have ended while nobody could be told. */
-  private renewAll(): Promise<void> {
-    const open = this.calls.values().filter(({ place, epoch }) => place === 'shared' && epoch === this.epoch)
-    return inGroups(open, async ({ organizationId, holdId, leaseMs }) => {
-      try {
-        await this.shared.grow(organizationId, holdId, NOTHING, leaseMs)
-      } catch (error) {
-        if (isAway(error)) throw error
-      }
-    })
-  }
-
-  /**
-   * Takes calls under way again that the shared counters lost, as far as there is room.
-   *
-   * @param organizationId `undefined` = of all
-   */
-  private async restore(organizationId: string | undefined): Promise<void> {
-    if (this.epoch === 0 || this.restoring) return
-    this.restoring = true
-    try {
-      const lost = this.calls
-        .values()
-        .filter(
-          (call) => this.isLost(call) && (organizationId ?? call.organizationId) === call.organizationId,
-        )
-      await inGroups(lost, (call) => this.retake(call).then(() => undefined))
-    } finally {
-      this.restoring = false
-    }
-  }
-
-  /** @returns whether it is held again */
-  private async retake(call: OpenCall): Promise<boolean> {
-    const { epoch } = this
-    const { organizationId, holdId, meters, note, leaseMs } = call
-    const amounts = { ...call.amounts, costNanoUsd: call.amounts.costNanoUsd - call.partNanoUsd }
-    try {
-      const { granted } = await this.shared.take({ organizationId, holdId, meters, note, leaseMs, amounts })
-      if (!granted) return false
-      if (this.calls.has(call)) call.epoch = epoch
-      else await this.shared.release(organizationId, holdId)
-      return true
-    } catch (error) {
-      if (isAway(error)) throw error
-      return false
-    }
-  }
-
-  private isLost({ place, epoch }: OpenCall): boolean {
-    return place === 'shared' && epoch !== this.epoch
   }
 
   private async takeAgain(request: TakeRequest): Promise<TakeResult> {
@@ -349,7 +272,7 @@ export class SharedCounters implements Counters {
 
   private track(key: string, request: TakeRequest): void {
     if (this.calls.get(key) !== undefined) return
-    this.calls.add(key, request, 'shared', this.epoch, this.options.clock.now())
+    this.calls.add(key, request, 'shared', this.recovery.epoch, this.options.clock.now())
   }
 
   private async makeRoom(organizationId: string, meters: readonly Meter[]): Promise<boolean> {
@@ -375,9 +298,9 @@ export class SharedCounters implements Counters {
       return this.shared.grow(organizationId, holdId, more, leaseMs)
     }
     if (result !== undefined) return result
-    await this.check()
-    if (!this.isLost(call)) return undefined
-    if (await this.retake(call)) return this.shared.grow(organizationId, holdId, more, leaseMs)
+    await this.recovery.check()
+    if (!this.recovery.isLost(call)) return undefined
+    if (await this.recovery.retake(call)) return this.shared.grow(organizationId, holdId, more, leaseMs)
     throw countersAway('The hold was lost, and there is no room to hold it again.')
   }
 
@@ -414,8 +337,8 @@ export class SharedCounters implements Counters {
         actual === undefined
           ? await this.shared.release(organizationId, holdId)
           : await this.shared.settle(organizationId, holdId, actual)
-      if (!wasHeld && call !== undefined) await this.check()
-      return this.onEnded(end, wasHeld)
+      if (!wasHeld && call !== undefined) await this.recovery.check()
+      return this.recovery.onEnded(end, wasHeld)
     } catch (error) {
       if (!this.fail(error)) throw error
       return this.endLater(end, error as Error)
@@ -429,19 +352,6 @@ export class SharedCounters implements Counters {
       throw countersAway('Too many holds wait to be settled.', cause)
     }
     return this.debts.end(end)
-  }
-
-  /** @returns whether the end is told, by whichever way */
-  private onEnded({ organizationId, actual, call }: WaitingEnd, wasHeld: boolean): boolean {
-    if (call === undefined) return wasHeld
-    this.away.giveBack(call)
-    if (wasHeld || !this.isLost(call)) return wasHeld
-    // The hold was lost with what it held, so what it came to was counted nowhere.
-    if (actual !== undefined) {
-      this.away.owe(call, actual)
-      this.doubt(organizationId)
-    }
-    return true
   }
 
   /** Gives back the share of a process that is dead, once what it spent is in the counters. */
