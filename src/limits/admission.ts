@@ -102,6 +102,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       meters: covering.meters,
       amounts,
       leaseMs: LEASE_MS,
+      whileAway: covering.failClosed ? 'refuse' : 'share',
       ...(options.keepsNotes ? { note: noteOfCall(exchange, demand) } : undefined),
     })
   }
