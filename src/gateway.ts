@@ -13,7 +13,7 @@ import { createOrganizations, type Organizations } from './identity/organization
 import type { IdentityStore } from './identity/ports.ts'
 import { toAbandonedRow } from './ledger/abandoned-row.ts'
 import { createAccountant } from './ledger/accountant.ts'
-import { createBatchBooks } from './ledger/batch-books.ts'
+import { createBatchBooks, createBatchPrices } from './ledger/batch-books.ts'
 import { costOfCall } from './ledger/call-cost.ts'
 import { createDrainer } from './ledger/journal-drainer.ts'
 import { requireRoom } from './ledger/journal-room.ts'
@@ -23,12 +23,14 @@ import type { Journal, LedgerRow, LedgerStore } from './ledger/ports.ts'
 import { createPrices, type Prices } from './ledger/price-desk/desk.ts'
 import { openPriceDirectory } from './ledger/price-desk/directory.ts'
 import type { PricesInForce, PriceTarget } from './ledger/price-desk/report.ts'
-import { createPriceBook } from './ledger/prices.ts'
+import { createPriceBook, type ResolvedPrice } from './ledger/prices.ts'
 import { createQuotes } from './ledger/quote.ts'
 import { createStatements, type Statements } from './ledger/statements/statements.ts'
 import { createTokenCounter } from './ledger/token-counter.ts'
+import { openUnfinished } from './ledger/unfinished.ts'
 import type { QuoteOf } from './limits/admission.ts'
 import { createAdmitStage } from './limits/admit-stage.ts'
+import { BatchDemand } from './limits/batch-demand.ts'
 import { toBudget, toLimits } from './limits/defaults.ts'
 import { type CountersHooks, type OpenedCounters, openLimits } from './limits/limits.ts'
 import { MemoryCounters } from './limits/memory-counters.ts'
@@ -48,6 +50,8 @@ import { KINDS } from './providers/kinds.ts'
 import { listModels, type ModelList } from './providers/model-list.ts'
 import type { Provider } from './providers/provider-set.ts'
 import { buildProviders, withSimulator } from './providers/provider-table.ts'
+import { type BatchMeans, type BatchWatch, createBatchWatch } from './resources/batch-watch.ts'
+import { toHeld } from './resources/batch-work.ts'
 import { createReferenceStage } from './resources/reference-stage.ts'
 import { createResourceCall } from './resources/resource-call.ts'
 import { createSettlements } from './resources/settlements.ts'
@@ -111,6 +115,8 @@ export interface Gateway {
   readonly statements: Statements
   readonly alerts: Alerts
   readonly reconciler: Reconciler
+  /** Looks after batches that are not booked. */
+  readonly batchWatch: BatchWatch
   readonly organizations: Organizations
   readonly directory: Directory
   readonly adminKey: AdminKey
@@ -144,6 +150,7 @@ interface Plane {
   readonly call: Call
   readonly models: ModelList
   readonly prices: PricesInForce
+  readonly batches: BatchMeans
   /** Calls that keep this configuration. */
   readonly underWay: UnderWay
 }
@@ -160,6 +167,9 @@ const LEDGER_LINGER_MS = 1000
 const LEAD_MS = 60_000
 const LEDGER_BATCH_ROWS_MAX = 1000
 const LEDGER_CLOSE_MS = 10_000
+
+/** Of one organization, held again at once after its counters were lost. */
+const BATCHES_MAX = 1000
 
 type Closer = () => unknown
 
@@ -249,6 +259,14 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     if (rows > 0)
       logger.warn({ rows }, 'the ledger did not take these rows in time: they are left to the journal')
   })
+  const unfinished = await openUnfinished(journal, drainer.record, {
+    costOf: ({ usage, units, price }) => costOfCall(usage, units, price as ResolvedPrice),
+    monotonicMs: () => clock.monotonicMs(),
+    onError: (error) => logger.error({ error }, 'calls under way could not be written down'),
+  })
+  closers.push(unfinished.close)
+  events.on('attempt', unfinished.began)
+  events.on('settled', unfinished.ended)
   const statements = createStatements({
     store: createStatementStore(database),
     now,
@@ -264,6 +282,7 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
   })
   const leases = createLeaseStore(database)
   const replica = uuidV7(now())
+  const resourceStore = createResourceStore(database)
   const limits = await openLimits({
     openCounters: (hooks) => withShares(options, clock, hooks),
     policies: policyStore,
@@ -279,6 +298,8 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
       await drainer.flush()
       return { requests: 1, tokens: row.tokensInput ?? 0, costNanoUsd: row.costNanoUsd }
     },
+    openBatches: async (organizationId) =>
+      (await resourceStore.listOpen(organizationId, BATCHES_MAX)).map(toHeld),
     lead: () => leases.take('reconciliation', replica, LEAD_MS),
     onDrift: (event) => alerts.report(event),
     onAway: (error) =>
@@ -306,16 +327,29 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
   })
   closers.push(alerts.close)
   events.on('settled', alerts.noteSettled)
-  const resourceStore = createResourceStore(database)
   const settlements = createSettlements({
     clock,
     store: resourceStore,
+    leases,
+    holder: replica,
+    holds: limits.batches,
     readUsage: (body, endpoint) => reportedUsage(body, endpoint.includes('/images/') ? 'image' : 'batch'),
     onError: (error, { provider, id }) =>
       logger.error(
         { error, provider, batch: id },
         'a batch could not be booked; it will be when it is seen again',
       ),
+  })
+  const batchWatch = createBatchWatch({
+    clock,
+    store: resourceStore,
+    holds: limits.batches,
+    settlements,
+    inForce: () => plane.batches,
+    onGone: ({ organizationId, provider, id }) =>
+      logger.warn({ organizationId, provider, batch: id }, 'a batch could not be looked at for 30 days'),
+    onError: (error, batch) =>
+      logger.warn({ error, provider: batch?.provider, batch: batch?.id }, 'batches could not be looked at'),
   })
   /** Those whose calls may not be over: the one in force, and earlier ones. */
   const planes = new Set<Plane>()
@@ -330,9 +364,11 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
       await allIdle(BROKEN_OFF_MS)
     },
     settlements.close,
+    batchWatch.close,
     // A connection that is gone may have a call whose last words are still to be booked.
     () => allIdle(UNDER_WAY_CLOSE_MS),
   )
+  batchWatch.start()
   let configuring: Promise<void> = Promise.resolve()
   let retired: Promise<unknown> = Promise.resolve()
 
@@ -372,16 +408,38 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
       suggestions: models.suggestions,
       random,
     })
-    const call = createResourceCall({
-      clock,
-      store: resourceStore,
+    const quotes = createQuotes()
+    const pricingOf = (name: string) => pricing(providers.get(name))
+    const batchPriceOf = createBatchPrices({ prices, pricing: pricingOf })
+    const batches: BatchMeans = {
       objects: createProviderObjects(providers),
       books: createBatchBooks({
         store: ledgerStore,
         prices: createPriceBook({ ...live, unknown: 'ceiling' }),
-        pricing: (name) => pricing(providers.get(name)),
+        pricing: pricingOf,
       }),
+      offers: (name) => providersWith(providers, 'batch').includes(name),
+    }
+    const call = createResourceCall({
+      clock,
+      store: resourceStore,
+      ...batches,
       settlements,
+      holds: limits.batches,
+      estimate: (batch, endpoint) =>
+        new BatchDemand({
+          experience: limits.experience,
+          provider: batch.provider,
+          endpoint,
+          task: batch.task ?? undefined,
+          quoteOf(model) {
+            const price = batchPriceOf(batch, model)
+            const quote = quotes(price)
+            const unitsNanoUsd = (line: Incoming) => quote.costOfUnits(countUnits(line, undefined))
+            return { quote, priceVersion: price.version, unitsNanoUsd }
+          },
+        }),
+      onHoldError: (error) => logger.error({ error }, 'what is held for a batch could not be put right yet'),
       providersWith: (kind) => providersWith(providers, kind),
       requireModel,
       forward: createCall({
@@ -392,7 +450,6 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
         onAttempt: (exchange, attempt) => events.emit('attempt', exchange, attempt),
       }),
     })
-    const quotes = createQuotes()
     const quoteOf: QuoteOf = ({ incoming, caller }, { provider, model }) => {
       const price = accountant.priceOf(provider, model, caller?.organizationId)
       const quote = quotes(price)
@@ -423,7 +480,7 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
       providers: [...providers.keys()],
       facts: (name) => pricing(providers.get(name)),
     }
-    return { config, providers, stages, call, models, prices: inForce, underWay: countUnderWay() }
+    return { config, providers, stages, call, models, prices: inForce, batches, underWay: countUnderWay() }
   }
 
   /** The simulator is started when a configuration first leads to it. */
@@ -458,6 +515,7 @@ async function openGateway(options: GatewayOptions, closers: Closer[]): Promise<
     statements,
     alerts,
     reconciler: limits.reconciler,
+    batchWatch,
     organizations,
     directory,
     adminKey,

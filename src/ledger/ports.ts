@@ -170,6 +170,8 @@ export interface Journal {
   readonly waitingRows: number
   /** What is kept of them, outside of memory. */
   readonly bytes: number
+  /** Where calls under way are written down; left out where a dead process leaves nothing that another could read. */
+  readonly unfinished?: UnfinishedStore | undefined
   /** Makes durable what is not yet, and lets go of files and connections. What waits is there at the next start. */
   close(): Promise<void>
 }

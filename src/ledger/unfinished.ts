@@ -2,7 +2,7 @@ import { GatewayError } from '../core/errors.ts'
 import { estimateTokens } from '../core/tokens.ts'
 import type { Attempt, Exchange } from '../pipeline/exchange.ts'
 import { toRows } from './ledger-row.ts'
-import type { LedgerRow, UnfinishedStore } from './ports.ts'
+import type { Journal, LedgerRow, UnfinishedStore } from './ports.ts'
 
 export interface UnfinishedOptions {
   readonly store: UnfinishedStore
@@ -26,6 +26,33 @@ export interface Unfinished {
 const NOTED_AFTER_MS = 250
 /** Far above what one process has under way; beyond it the newest are not written down. */
 const NOTED_MAX = 10_000
+
+const NOTHING: Unfinished = { began() {}, ended() {}, close: () => Promise.resolve() }
+
+/**
+ * Books what an earlier process left unfinished, and writes down from now on what this one has under way.
+ *
+ * @param record takes rows of which the ledger may have some already
+ */
+export async function openUnfinished(
+  { unfinished: store, appended }: Pick<Journal, 'unfinished' | 'appended'>,
+  record: (row: LedgerRow) => void,
+  options: Omit<UnfinishedOptions, 'store'>,
+): Promise<Unfinished> {
+  if (store === undefined) return NOTHING
+  try {
+    const left = await store.load()
+    for (const row of left) record(row)
+    if (left.length > 0) {
+      await appended()
+      await store.save([])
+    }
+  } catch (error) {
+    // They are there at the next start.
+    options.onError(error)
+  }
+  return createUnfinished({ ...options, store })
+}
 
 export function createUnfinished(options: UnfinishedOptions): Unfinished {
   const { store, monotonicMs } = options

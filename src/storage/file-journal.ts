@@ -20,6 +20,7 @@ import { createDrainWaiters, journalClosed } from './journal-ends.ts'
 import { createRecordWriter, scanRecords } from './journal-record.ts'
 import { encodeRow } from './journal-row.ts'
 import type { StorageLogger } from './storage-logger.ts'
+import { openUnfinishedFile } from './unfinished-file.ts'
 
 export interface FileJournalOptions {
   /** Made where it is missing. One process at a time has it. */
@@ -208,6 +209,7 @@ export async function openFileJournal(options: FileJournalOptions): Promise<Jour
     get bytes() {
       return release.bytes
     },
+    unfinished: openUnfinishedFile(directory),
     close: () => (closed ??= closeAll()),
   }
 }
