@@ -26,6 +26,8 @@ export interface WaitingEnd {
   readonly actual: Amounts | undefined
   /** Of this process, where it knows of it. */
   readonly call: OpenCall | undefined
+  /** Unix milliseconds from when on another process may have ended it in the meantime, as if it were abandoned. */
+  readonly leaseEndsMs?: number
 }
 
 export interface DebtsOptions {

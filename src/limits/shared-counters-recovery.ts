@@ -130,8 +130,13 @@ export class Recovery {
   }
 
   /** @returns whether the end is told, by whichever way */
-  onEnded({ organizationId, actual, call }: WaitingEnd, wasHeld: boolean): boolean {
-    if (call === undefined) return wasHeld
+  onEnded({ organizationId, actual, call, leaseEndsMs }: WaitingEnd, wasHeld: boolean): boolean {
+    if (call === undefined) {
+      // Whoever found it charged it, and its call went on here.
+      const isLate = leaseEndsMs !== undefined && this.options.clock.now() >= leaseEndsMs
+      if (!wasHeld && isLate) this.options.onDoubt(organizationId)
+      return wasHeld
+    }
     this.options.away.giveBack(call)
     if (wasHeld || !this.isLost(call)) return wasHeld
     // The hold was lost with what it held, so what it came to was counted nowhere.

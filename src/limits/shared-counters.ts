@@ -127,7 +127,8 @@ export class SharedCounters implements Counters {
       } catch (error) {
         if (!this.fail(error)) throw error
         // It may have been granted all the same.
-        this.debts.end({ organizationId, holdId, actual: undefined, call: undefined })
+        const leaseEndsMs = this.options.clock.now() + request.leaseMs
+        this.debts.end({ organizationId, holdId, actual: undefined, call: undefined, leaseEndsMs })
       }
     }
     return this.away.take(request, this.recovery.epoch)
