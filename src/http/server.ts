@@ -78,7 +78,7 @@ export async function createServer(gateway: Gateway): Promise<Server> {
           framework,
         ),
       ),
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 4096 },
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: answerUnroutable,
     // What comes while we drain is refused below, in the shape that its client reads.
