@@ -312,8 +312,8 @@ describe('batches of a provider that says their usage', () => {
       rows.map(() => [0, 0]),
     )
     const creation = rows.find(({ tags }) => tags.deal === 'D-17')
-    const story = await scripted.gateway.ledgerStore.findRequest(creation?.requestId ?? '')
-    const booked = story.filter(({ final }) => !final)
+    // The work is a request of its own, beside the call that made the batch.
+    const booked = await scripted.gateway.ledgerStore.findRequest(`${creation?.requestId}.batch`)
     expect(booked).toEqual([
       expect.objectContaining({
         operation: 'batch',
@@ -328,10 +328,13 @@ describe('batches of a provider that says their usage', () => {
         keyId: creation?.keyId,
         tags: { deal: 'D-17' },
         estimated: false,
-        createdAt: new Date(1_800_000_000_000),
+        final: false,
+        // In the month in which it was made, whenever it ends.
+        createdAt: creation?.createdAt,
+        latencyMs: 1_800_000_000_000 - (creation?.createdAt.getTime() ?? 0),
       }),
     ])
     // The batch said it all: its output was not read for that.
-    expect(asked.some((line) => line.includes('/content'))).toBe(false)
+    expect(asked.some((line) => line.includes('/file-2/content'))).toBe(false)
   })
 })

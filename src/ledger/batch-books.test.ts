@@ -13,7 +13,6 @@ const OWNER: BatchOwner = {
   sessionId: null,
   task: null,
   tags: {},
-  requestId: 'req_1',
   createdAt: new Date('2026-11-20T10:00:00Z'),
 }
 const ENDED = new Date('2026-11-20T12:00:00Z')
@@ -24,8 +23,9 @@ async function book(pricesId: string, ...models: string[]): Promise<LedgerRow> {
   const books = createBatchBooks({
     store: {
       write: async (written) => {
-        rows.push(...written)
+        rows.push(...written.filter(({ id }) => !rows.some((row) => row.id === id)))
       },
+      findRequest: async (requestId) => rows.filter((row) => row.requestId === requestId),
     },
     prices: createPriceBook({
       overrides: {},
@@ -36,7 +36,7 @@ async function book(pricesId: string, ...models: string[]): Promise<LedgerRow> {
     pricing: () => ({ pricesId, free: false }),
   })
   const work = models.map((model) => ({ model, usage: USAGE, units: {}, estimated: false }))
-  await books.book({ batch: OWNER, work, endedAt: ENDED })
+  await books.book({ batch: OWNER, workId: 'req_1.batch', work, endedAt: ENDED })
   const [row] = rows
   if (row === undefined || rows.length > 1) throw new Error('A batch has one row.')
   return row
@@ -67,8 +67,11 @@ describe('createBatchBooks()', () => {
       tokensInput: 2000,
       tokensOutput: 200,
       costNanoUsd: 1000 * 150 + 100 * 600 + 1000 * 2500 + 100 * 10_000,
+      requestId: 'req_1.batch',
       final: false,
-      createdAt: ENDED,
+      // A call belongs to the moment in which it came in.
+      createdAt: OWNER.createdAt,
+      latencyMs: 2 * 3_600_000,
     })
   })
 

@@ -3,7 +3,7 @@ import type { Usage } from '../contract/chat.ts'
 import type { CallUnits } from '../pipeline/exchange.ts'
 import { costOfCall } from './call-cost.ts'
 import type { LedgerRow, LedgerStore } from './ports.ts'
-import type { PriceBook } from './prices.ts'
+import type { PriceBook, ResolvedPrice } from './prices.ts'
 
 /** Whose batch it is, as it was written down when it was made. */
 export interface BatchOwner {
@@ -16,8 +16,24 @@ export interface BatchOwner {
   readonly sessionId: string | null
   readonly task: string | null
   readonly tags: Readonly<Record<string, string>>
-  readonly requestId: string
   readonly createdAt: Date
+}
+
+export interface BatchBillToBook {
+  readonly batch: BatchOwner
+  /** Of the request that its work is booked as: beside the call that made it. */
+  readonly workId: string
+  readonly work: readonly BatchShare[]
+  /** Nano-dollars of work of which nothing is known but that it was done. */
+  readonly unknownNanoUsd?: number | undefined
+  readonly endedAt: Date
+}
+
+/** What a batch came to. */
+export interface BookedBatch {
+  readonly costNanoUsd: number
+  /** Whether the ledger got it just now. */
+  readonly isNew: boolean
 }
 
 export interface BatchShare {
@@ -27,9 +43,7 @@ export interface BatchShare {
   readonly estimated: boolean
 }
 
-export interface BatchBooksOptions {
-  readonly store: Pick<LedgerStore, 'write'>
-  /** Answers an unknown price by the ceiling: the work is done, so it cannot be refused any more. */
+export interface BatchPricesOptions {
   readonly prices: PriceBook
   /** @returns what the price book has to know of a provider */
   readonly pricing: (provider: string) => {
@@ -38,45 +52,61 @@ export interface BatchBooksOptions {
   }
 }
 
+export interface BatchBooksOptions extends BatchPricesOptions {
+  readonly store: Pick<LedgerStore, 'write' | 'findRequest'>
+  /** Answers an unknown price by the ceiling: the work is done, so it cannot be refused any more. */
+  readonly prices: PriceBook
+}
+
+/** @returns the price of a model's work in a batch: that of its batches, as it was when the batch was made */
+export function createBatchPrices({ prices, pricing }: BatchPricesOptions) {
+  return (
+    batch: Pick<BatchOwner, 'organizationId' | 'provider' | 'createdAt'>,
+    model: string,
+  ): ResolvedPrice =>
+    prices.priceOf({
+      organizationId: batch.organizationId,
+      providerName: batch.provider,
+      model,
+      batch: true,
+      at: batch.createdAt,
+      ...pricing(batch.provider),
+    })
+}
+
 /**
  * Books what a batch cost: one row, whose id and moment follow from the batch, so that booking it again changes
- * nothing. It goes to the call that made the batch and is stored when the promise resolves.
+ * nothing. It belongs to the moment in which the batch was made, as every call belongs to that in which it came in:
+ * there its money was held. It is stored when the promise resolves.
  */
 export function createBatchBooks(options: BatchBooksOptions) {
-  const { store, prices, pricing } = options
+  const { store } = options
+  const priceOf = createBatchPrices(options)
 
   return {
-    async book(bill: {
-      readonly batch: BatchOwner
-      readonly work: readonly BatchShare[]
-      readonly endedAt: Date
-    }): Promise<void> {
-      const { batch, work, endedAt } = bill
+    async book(bill: BatchBillToBook): Promise<BookedBatch> {
+      const { batch, workId, work, endedAt, unknownNanoUsd = 0 } = bill
       const shares = work.map((share) => {
-        // The price it began with, as for every call.
-        const price = prices.priceOf({
-          organizationId: batch.organizationId,
-          providerName: batch.provider,
-          model: share.model,
-          batch: true,
-          at: batch.createdAt,
-          ...pricing(batch.provider),
-        })
+        const price = priceOf(batch, share.model)
         return {
           ...share,
           costNanoUsd: costOfCall(share.usage, share.units, price),
           priceVersion: price.version,
         }
       })
+      const costNanoUsd = Math.min(
+        shares.reduce((sum, share) => sum + share.costNanoUsd, unknownNanoUsd),
+        Number.MAX_SAFE_INTEGER,
+      )
       // One model in nearly all batches (OpenAI allows no more); of several, the row names the dearest.
       const [main] = shares.toSorted((first, second) => second.costNanoUsd - first.costNanoUsd)
-      if (main === undefined) return
+      if (main === undefined && unknownNanoUsd === 0) return { costNanoUsd: 0, isNew: false }
       const total = (read: (usage: Usage) => number | undefined) =>
         shares.reduce((sum, { usage }) => sum + (read(usage) ?? 0), 0)
       const row: LedgerRow = {
         id: toUuid(`batch:${batch.provider}:${batch.id}`),
-        requestId: batch.requestId,
-        // Beside the call that made the batch, which is the request that counts.
+        requestId: workId,
+        // The call that made the batch is the request that counts.
         attempt: 0,
         final: false,
         organizationId: batch.organizationId,
@@ -86,7 +116,7 @@ export function createBatchBooks(options: BatchBooksOptions) {
         sessionId: batch.sessionId,
         tags: batch.tags,
         provider: batch.provider,
-        model: main.model,
+        model: main?.model ?? null,
         requestedModel: null,
         operation: 'batch',
         task: batch.task,
@@ -99,17 +129,21 @@ export function createBatchBooks(options: BatchBooksOptions) {
         tokensCached: total((usage) => usage.cachedInputTokens),
         tokensCacheWrite: total((usage) => usage.cacheWriteTokens),
         tokensReasoning: total((usage) => usage.reasoningTokens),
-        costNanoUsd: shares.reduce((sum, share) => sum + share.costNanoUsd, 0),
-        priceVersion: main.priceVersion,
-        estimated: shares.some((share) => share.estimated),
+        costNanoUsd,
+        priceVersion: main?.priceVersion ?? null,
+        estimated: unknownNanoUsd > 0 || shares.some((share) => share.estimated),
         cache: 'miss',
         latencyMs: Math.max(0, endedAt.getTime() - batch.createdAt.getTime()),
         firstTokenMs: null,
         overheadMs: 0,
         waterfall: null,
-        createdAt: endedAt,
+        createdAt: batch.createdAt,
       }
+      const before = await store.findRequest(workId)
       await store.write([row])
+      if (before.length === 0) return { costNanoUsd, isNew: true }
+      // What is booked already stays as it is, whatever it would come to now.
+      return { costNanoUsd: before.reduce((sum, booked) => sum + booked.costNanoUsd, 0), isNew: false }
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { type Admission, createAdmission } from './admission.ts'
+import { type BatchHolds, createBatchHolds, type HeldBatch } from './batch-holds.ts'
 import { Experience } from './experience.ts'
 import type { HoldNote } from './hold-note.ts'
 import type { Policy } from './policy.ts'
@@ -41,6 +42,8 @@ export interface LimitsOptions {
   readonly countText: (text: string, model: string) => Promise<number>
   /** Books a call that a dead process left, as estimated. @returns what was booked */
   readonly book: (note: HoldNote, hold: Hold) => Promise<Amounts>
+  /** Batches of an organization that are not booked. */
+  readonly openBatches: (organizationId: string) => Promise<readonly HeldBatch[]>
   /** Whether this replica is the one that does the work that one does for all. */
   readonly lead: () => Promise<boolean>
   /** Something differs that only people can put right. */
@@ -54,6 +57,8 @@ export interface LimitsInForce {
   readonly counters: Counters
   readonly book: PolicyBook
   readonly admission: Admission
+  readonly batches: BatchHolds
+  readonly experience: Experience
   readonly reconciler: Reconciler
   close(): Promise<void>
 }
@@ -83,13 +88,28 @@ export async function openLimits(options: LimitsOptions): Promise<LimitsInForce>
   const { book } = directory
   const policiesOf = (organizationId: string): Policy[] =>
     Array.from(book.ofOrganization(organizationId), ({ policy }) => policy)
+  const batches = createBatchHolds({
+    counters,
+    book,
+    spent,
+    openBatches: options.openBatches,
+    rebuild: (organizationId, generation) => rebuilder.rebuild(organizationId, generation),
+    now,
+    onError: (error) => onError(error, 'a batch could not be held again; the next look at it does'),
+  })
   const rebuilder = createRebuilder({
     counters,
     spent,
-    policiesOf,
+    async policiesOf(organizationId) {
+      await batches.prepare(organizationId)
+      return policiesOf(organizationId)
+    },
     flush,
     now,
-    onRebuilt: (organizationId) => reconciler?.lookSoon(organizationId),
+    onRebuilt(organizationId) {
+      batches.holdAgain(organizationId)
+      reconciler?.lookSoon(organizationId)
+    },
     onError: (error) => onError(error, 'an organization could not be counted anew'),
   })
   reconciler = createReconciler({
@@ -114,10 +134,11 @@ export async function openLimits(options: LimitsOptions): Promise<LimitsInForce>
     book: options.book,
     onError: (error) => onError(error, 'an abandoned hold could not be settled yet'),
   })
+  const experience = new Experience()
   const admission = createAdmission({
     counters,
     book,
-    experience: new Experience(),
+    experience,
     clock,
     keepsNotes: isShared,
     rebuild: rebuilder.rebuild,
@@ -130,6 +151,8 @@ export async function openLimits(options: LimitsOptions): Promise<LimitsInForce>
     counters,
     book,
     admission,
+    batches,
+    experience,
     reconciler,
     async close() {
       admission.close()

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { endOf, isOver, modelOfRequest, type ReadUsage, WorkSum, workOfBatch } from './batch-work.ts'
+import { endOf, isOver, type ReadUsage, requestOf, toHeld, WorkSum, workOfBatch } from './batch-work.ts'
+import { batch } from './fixtures/batch.ts'
 
 const readUsage: ReadUsage = (body) => {
   const usage = (body as { usage?: { input: number; output: number } }).usage
@@ -80,9 +81,15 @@ describe('endOf()', () => {
   })
 })
 
-describe('modelOfRequest()', () => {
-  it('is what the body of a line asks for, and empty where it asks for none', () => {
-    expect(modelOfRequest('{"body":{"model":"gpt-4o"}}')).toBe('gpt-4o')
-    for (const text of ['', 'x', '{}', '{"body":{"model":7}}', '[]']) expect(modelOfRequest(text)).toBe('')
+describe('requestOf()', () => {
+  it('is the body of a line, and undefined where it has none', () => {
+    expect(requestOf('{"body":{"model":"gpt-4o"}}')).toEqual({ model: 'gpt-4o' })
+    for (const text of ['', 'x', '{}', '{"body":7}', '[]']) expect(requestOf(text)).toBeUndefined()
+  })
+})
+
+describe('toHeld()', () => {
+  it('names the work of a batch after the call that made it', () => {
+    expect(toHeld(batch()).workId).toBe('req_1.batch')
   })
 })

@@ -1,6 +1,6 @@
 import type { Usage } from '../contract/chat.ts'
 import type { CallUnits } from '../pipeline/exchange.ts'
-import type { BatchWork } from './ports.ts'
+import type { BatchWork, HeldBatch, Resource } from './ports.ts'
 
 /**
  * @param endpoint of the batch: `/v1/chat/completions` …
@@ -113,10 +113,14 @@ function addCounts<Counts extends object>(sum: Counts, one: Counts): Counts {
   return total as Counts
 }
 
-/** @returns the model that a line of input asks for; `''` where it names none */
-export function modelOfRequest(line: string): string {
-  const model = fields(fields(parse(line))?.body)?.model
-  return typeof model === 'string' ? model : ''
+/** @returns the body of a request in a line of input; `undefined` where it holds none, and no provider takes it */
+export function requestOf(line: string): Fields | undefined {
+  return fields(fields(parse(line))?.body)
+}
+
+/** @returns a batch as budgets and books know it: its work is a request of its own, beside the call that made it */
+export function toHeld<Batch extends Omit<Resource, 'id'>>(batch: Batch): Batch & HeldBatch {
+  return { ...batch, workId: `${batch.requestId}.batch` }
 }
 
 function parse(line: string): unknown {

@@ -24,6 +24,10 @@ export interface Resource {
   readonly createdAt: Date
   /** When the work of a batch was booked; `null` where it was not yet. */
   readonly settledAt: Date | null
+  /** What budgets hold for a batch, in nano-dollars; `null` = nothing. */
+  readonly heldNanoUsd: number | null
+  /** When a batch that is not booked is to be looked at next; `null` for everything else. */
+  readonly lookAt: Date | null
 }
 
 export interface ResourceQuery {
@@ -46,6 +50,20 @@ export interface ResourceStore {
   list(query: ResourceQuery): Promise<Resource[]>
   remove(resource: Resource): Promise<void>
   markSettled(resource: Resource, at: Date): Promise<void>
+  /** Batches of an organization that are not booked, the oldest first. */
+  listOpen(organizationId: string, max: number): Promise<Resource[]>
+  /**
+   * Batches of all organizations that are not booked and have to be looked at, those first that wait longest. Each is
+   * handed to one replica, and is due again at `again`: also where that replica dies.
+   */
+  claimDue(now: Date, again: Date, max: number): Promise<Resource[]>
+}
+
+/** The right to do what only one replica should do. */
+export interface LeaseStore {
+  /** @returns whether `holder` has it for the next `leaseMs`; who has it already has it longer */
+  take(name: string, holder: string, leaseMs: number): Promise<boolean>
+  release(name: string, holder: string): Promise<void>
 }
 
 /** Requests about a provider's objects that are the gateway's own and no caller's. */
@@ -75,12 +93,53 @@ export interface BatchWork {
 /** A batch that is over. */
 export interface BatchBill {
   readonly batch: Resource
+  /** Of the request that its work is booked as: `workIdOf`. */
+  readonly workId: string
   readonly work: readonly BatchWork[]
-  /** Always the same for the same batch: it is part of the identity of a row. */
+  /** Nano-dollars of work of which nothing is known but that it was done. */
+  readonly unknownNanoUsd?: number | undefined
   readonly endedAt: Date
+}
+
+/** What a batch came to. */
+export interface BookedBatch {
+  readonly costNanoUsd: number
+  /** Whether the ledger got it just now. */
+  readonly isNew: boolean
 }
 
 export interface BatchBooks {
   /** Returns once it is stored. Booking the same batch again changes nothing. */
-  book(bill: BatchBill): Promise<void>
+  book(bill: BatchBill): Promise<BookedBatch>
+}
+
+/** A batch, or one that is about to be made, as budgets know it. */
+export type HeldBatch = Omit<Resource, 'id'> & {
+  /** Of the hold, and of the request that its work is booked as. */
+  readonly workId: string
+}
+
+/** Holds what batches may come to on every budget that covers them, until they are booked. */
+export interface BatchHolds {
+  /** Whether any covers it, so that it has to be known what it may cost. */
+  isCovered(batch: HeldBatch): boolean
+  /** @throws GatewayError the code of the limit that stands in the way: then nothing is held; `storage_unavailable` */
+  hold(batch: HeldBatch): Promise<void>
+  /** Holds it for another day, again where it was lost. */
+  keep(batch: HeldBatch): Promise<void>
+  release(batch: HeldBatch): Promise<void>
+  /**
+   * Turns the hold into what the batch came to.
+   *
+   * @param isNew whether the ledger got it just now
+   */
+  settle(batch: HeldBatch, costNanoUsd: number, isNew: boolean): Promise<void>
+}
+
+/** Adds up what the requests of a batch may cost. */
+export interface BatchEstimate {
+  /** Nano-dollars of all that were added. */
+  readonly costNanoUsd: number
+  /** @throws GatewayError where the price of its model is unknown and such calls are refused */
+  add(body: Readonly<Record<string, unknown>>): void
 }

@@ -3,8 +3,20 @@ import { GatewayError } from '../core/errors.ts'
 import type { Caller, Exchange, ResourceRequest } from '../pipeline/exchange.ts'
 import type { Reply } from '../pipeline/reply.ts'
 import type { Call } from '../pipeline/run.ts'
-import { isOver, modelOfRequest } from './batch-work.ts'
-import type { BatchBooks, ProviderObjects, Resource, ResourceKind, ResourceStore } from './ports.ts'
+import { readBatchInput } from './batch-input.ts'
+import { FIRST_LOOK_MS } from './batch-watch.ts'
+import { toHeld } from './batch-work.ts'
+import type {
+  BatchBooks,
+  BatchEstimate,
+  BatchHolds,
+  HeldBatch,
+  ProviderObjects,
+  Resource,
+  ResourceKind,
+  ResourceStore,
+} from './ports.ts'
+import { isId } from './resource-id.ts'
 import { listResources } from './resource-list.ts'
 import type { Settlements } from './settlements.ts'
 
@@ -14,12 +26,17 @@ export interface ResourceCallOptions {
   readonly objects: ProviderObjects
   readonly books: BatchBooks
   readonly settlements: Settlements
+  readonly holds: BatchHolds
+  /** Begins to add up what a batch may cost. @param endpoint of its requests */
+  readonly estimate: (batch: HeldBatch, endpoint: string) => BatchEstimate
   /** @returns names of the providers that have files or batches in OpenAI's shape */
   readonly providersWith: (kind: ResourceKind) => readonly string[]
   /** @throws GatewayError `model_not_allowed` */
   readonly requireModel: (allowed: readonly string[] | null, names: readonly string[]) => void
   /** Calls the provider that the plan names. */
   readonly forward: Call
+  /** What is held for a batch could not be given back, or not for longer: its lease, or the next look, puts it right. */
+  readonly onHoldError: (error: unknown) => void
 }
 
 /** One request about files or batches. */
@@ -37,7 +54,7 @@ type Fields = Readonly<Record<string, unknown>>
  * what it made is written down, and nothing is forwarded about anything else. Every other operation passes.
  */
 export function createResourceCall(options: ResourceCallOptions): Call {
-  const { clock, store, objects, books, settlements, forward } = options
+  const { clock, store, objects, books, settlements, holds, forward } = options
 
   return (exchange) => {
     const { operation, forward: request } = exchange.incoming
@@ -59,12 +76,12 @@ export function createResourceCall(options: ResourceCallOptions): Call {
   async function createFile(visit: Visit): Promise<Reply> {
     const provider = chooseProvider(options.providersWith('file'), visit)
     const reply = await forwardTo(visit, provider)
-    if (reply.status < 400) await keep(visit, provider, visit.kind, idOf(bodyOf(reply)))
+    if (reply.status < 400) await keep({ ...ownerOf(visit, provider), id: idOf(bodyOf(reply)) })
     return reply
   }
 
   async function createBatch(visit: Visit): Promise<Reply> {
-    const { exchange, caller } = visit
+    const { exchange } = visit
     const fileId = exchange.incoming.json?.input_file_id
     if (typeof fileId !== 'string') {
       throw new GatewayError('invalid_request', {
@@ -74,13 +91,48 @@ export function createResourceCall(options: ResourceCallOptions): Call {
     }
     const file = await find(visit, 'file', fileId, 'input_file_id')
     if (!options.providersWith('batch').includes(file.provider)) throw notOffered(file.provider, 'batch')
-    if (caller.models !== null) await requireModels(file, caller.models, exchange.signal)
-    const reply = await forwardTo(visit, file.provider)
-    if (reply.status >= 400) return reply
-    const object = bodyOf(reply)
-    const batch = await keep(visit, file.provider, 'batch', idOf(object))
-    await noteBatch(batch, object)
-    return reply
+    const batch = await holdFor(visit, file)
+    let isMade = false
+    try {
+      const reply = await forwardTo(visit, file.provider)
+      if (reply.status >= 400) return reply
+      const object = bodyOf(reply)
+      const made = await keep({ ...batch, id: idOf(object) })
+      isMade = true
+      await holds.keep(toHeld(made)).catch(options.onHoldError)
+      await settlements.note(made, object, { objects, books })
+      return reply
+    } finally {
+      if (!isMade) await holds.release(toHeld(batch)).catch(options.onHoldError)
+    }
+  }
+
+  /** @returns whose the batch will be, with what is held for it: all that its requests may come to */
+  async function holdFor(visit: Visit, file: Resource): Promise<Omit<Resource, 'id'>> {
+    const { exchange, caller } = visit
+    const { models } = caller
+    const owner = ownerOf(visit, file.provider)
+    const isCovered = holds.isCovered(toHeld(owner))
+    if (!isCovered && models === null) return owner
+    const endpoint = exchange.incoming.json?.endpoint
+    const costNanoUsd = await readBatchInput({
+      objects,
+      file,
+      // Keys that may use some models only must not reach the others through a file.
+      checkModel:
+        models === null
+          ? undefined
+          : (model) => options.requireModel(models, [model, `${file.provider}/${model}`]),
+      estimate: isCovered
+        ? options.estimate(toHeld(owner), typeof endpoint === 'string' ? endpoint : '')
+        : undefined,
+      clock,
+      signal: exchange.signal,
+    })
+    if (!isCovered) return owner
+    const batch = { ...owner, heldNanoUsd: costNanoUsd }
+    await holds.hold(toHeld(batch))
+    return batch
   }
 
   async function useOne(visit: Visit): Promise<Reply> {
@@ -88,7 +140,7 @@ export function createResourceCall(options: ResourceCallOptions): Call {
     const resource = await find(visit, kind, request.id, undefined)
     const reply = await forwardTo(visit, resource.provider)
     if (reply.status >= 400) return reply
-    if (kind === 'batch') await noteBatch(resource, bodyOf(reply))
+    if (kind === 'batch') await settlements.note(resource, bodyOf(reply), { objects, books })
     else if (request.action === 'remove') await store.remove(resource)
     return reply
   }
@@ -104,7 +156,8 @@ export function createResourceCall(options: ResourceCallOptions): Call {
       kind,
       query: request.query,
       signal: exchange.signal,
-      onObject: kind === 'batch' ? noteBatch : undefined,
+      onObject:
+        kind === 'batch' ? (batch, object) => settlements.note(batch, object, { objects, books }) : undefined,
     })
     return {
       kind: 'forward',
@@ -114,51 +167,12 @@ export function createResourceCall(options: ResourceCallOptions): Call {
     }
   }
 
-  /** Keys that may use some models only must not reach the others through a file. */
-  async function requireModels(
-    file: Resource,
-    models: readonly string[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    for await (const line of objects.readLines(file.provider, file.id, signal)) {
-      if (line.trim() === '') continue
-      const model = modelOfRequest(line)
-      options.requireModel(models, [model, `${file.provider}/${model}`])
-    }
-  }
-
-  /** What a batch put out belongs to whoever made it; once over, it is booked. */
-  async function noteBatch(batch: Resource, object: Fields): Promise<void> {
-    for (const id of [object.output_file_id, object.error_file_id]) {
-      if (typeof id === 'string' && isId(id)) await store.add({ ...batch, id, kind: 'file', settledAt: null })
-    }
-    if (batch.settledAt === null && isOver(object))
-      await settlements.settle(batch, object, { objects, books })
-  }
-
   /** Writes down what was just made; what nobody would own is undone. */
-  async function keep(visit: Visit, provider: string, kind: ResourceKind, id: string): Promise<Resource> {
-    const { exchange, caller } = visit
-    const { session, task, tags } = exchange.incoming.hints
-    const resource: Resource = {
-      id,
-      provider,
-      kind,
-      organizationId: caller.organizationId,
-      teamId: caller.teamId,
-      keyId: caller.keyId,
-      userId: caller.user,
-      sessionId: session ?? null,
-      task: task ?? null,
-      tags,
-      requestId: exchange.id,
-      createdAt: new Date(clock.now()),
-      settledAt: null,
-    }
+  async function keep(resource: Resource): Promise<Resource> {
     try {
       await store.add(resource)
     } catch (error) {
-      await objects.discard(provider, kind, id).catch(() => undefined)
+      await objects.discard(resource.provider, resource.kind, resource.id).catch(() => undefined)
       throw error
     }
     return resource
@@ -181,6 +195,28 @@ export function createResourceCall(options: ResourceCallOptions): Call {
   function forwardTo({ exchange }: Visit, provider: string): Promise<Reply> {
     exchange.plan = { route: provider, targets: [{ provider, model: '', reason: 'where the resource is' }] }
     return forward(exchange)
+  }
+}
+
+/** @returns what a call makes, but for the id that its provider gives it */
+function ownerOf({ exchange, caller, kind }: Visit, provider: string): Omit<Resource, 'id'> {
+  const { session, task, tags } = exchange.incoming.hints
+  return {
+    provider,
+    kind,
+    organizationId: caller.organizationId,
+    teamId: caller.teamId,
+    keyId: caller.keyId,
+    userId: caller.user,
+    sessionId: session ?? null,
+    task: task ?? null,
+    tags,
+    requestId: exchange.id,
+    // A call belongs to the moment in which it came in: what is held for it, and its row in the ledger.
+    createdAt: new Date(exchange.receivedAtMs),
+    settledAt: null,
+    heldNanoUsd: null,
+    lookAt: kind === 'batch' ? new Date(exchange.receivedAtMs + FIRST_LOOK_MS) : null,
   }
 }
 
@@ -213,11 +249,6 @@ function notOffered(provider: string, kind: ResourceKind): GatewayError {
     message: `There is no provider \`${provider.slice(0, 64)}\` with ${PLURALS[kind]} in OpenAI's shape.`,
     param: 'x-gatehouse-provider',
   })
-}
-
-/** Ids of providers are short and plain; anything else was never stored. */
-function isId(id: string): boolean {
-  return /^[\w.:~-]{1,200}$/.test(id)
 }
 
 function bodyOf(reply: Reply): Fields {

@@ -15,10 +15,12 @@ interface ResourceRecord {
   readonly request_id: string
   readonly created_at: Date
   readonly settled_at: Date | null
+  readonly held_nano_usd: number | bigint | string | null
+  readonly look_at: Date | null
 }
 
 const COLUMNS =
-  'id, provider, kind, organization_id, team_id, key_id, user_id, session_id, task, tags, request_id, created_at, settled_at'
+  'id, provider, kind, organization_id, team_id, key_id, user_id, session_id, task, tags, request_id, created_at, settled_at, held_nano_usd, look_at'
 
 /** Owners of files and batches in SQL. */
 export function createResourceStore(database: Database): ResourceStore {
@@ -26,7 +28,8 @@ export function createResourceStore(database: Database): ResourceStore {
     async add(resource) {
       await database.query(
         `INSERT INTO provider_resources (${COLUMNS})
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12::timestamptz, $13::timestamptz)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12::timestamptz, $13::timestamptz,
+           $14::bigint, $15::timestamptz)
          ON CONFLICT (provider, kind, id) DO NOTHING`,
         [
           resource.id,
@@ -42,6 +45,8 @@ export function createResourceStore(database: Database): ResourceStore {
           resource.requestId,
           resource.createdAt,
           resource.settledAt,
+          resource.heldNanoUsd,
+          resource.lookAt,
         ],
       )
     },
@@ -87,6 +92,30 @@ export function createResourceStore(database: Database): ResourceStore {
         [provider, kind, id, at],
       )
     },
+
+    async listOpen(organizationId, max) {
+      const { rows } = await database.query<ResourceRecord>(
+        `SELECT ${COLUMNS} FROM provider_resources
+         WHERE organization_id = $1 AND kind = 'batch' AND settled_at IS NULL ORDER BY created_at, id LIMIT $2`,
+        [organizationId, max],
+      )
+      return rows.map(fromRecord)
+    },
+
+    async claimDue(now, again, max) {
+      // A row that another replica is taking is passed over, and has another time when that is done.
+      const { rows } = await database.query<ResourceRecord>(
+        `UPDATE provider_resources SET look_at = $2::timestamptz
+         WHERE kind = 'batch' AND (provider, id) IN (
+           SELECT provider, id FROM provider_resources
+           WHERE kind = 'batch' AND settled_at IS NULL AND look_at <= $1::timestamptz
+           ORDER BY look_at, id LIMIT $3 FOR UPDATE SKIP LOCKED
+         )
+         RETURNING ${COLUMNS}`,
+        [now, again, max],
+      )
+      return rows.map(fromRecord)
+    },
   }
 }
 
@@ -114,5 +143,7 @@ function fromRecord(record: ResourceRecord): Resource {
     requestId: record.request_id,
     createdAt: record.created_at,
     settledAt: record.settled_at,
+    heldNanoUsd: record.held_nano_usd === null ? null : Number(record.held_nano_usd),
+    lookAt: record.look_at,
   }
 }
