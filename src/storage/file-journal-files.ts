@@ -1,6 +1,7 @@
-import { constants, fdatasync, write, writeSync } from 'node:fs'
+import { close, constants, fdatasync, ftruncate, openSync, write, writeSync } from 'node:fs'
 import { open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 
 /** One file of the journal. */
 export interface Segment {
@@ -23,7 +24,7 @@ export interface SegmentFile {
   close(): Promise<void>
 }
 
-export type OpenSegmentFile = (path: string) => Promise<SegmentFile>
+export type OpenSegmentFile = (path: string) => SegmentFile
 
 const NAME = /^(\d{16})\.journal$/
 const POSITION = 'drained.json'
@@ -83,28 +84,38 @@ export async function removeSegment({ path }: Segment): Promise<void> {
 
 const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC
 
-/** Makes an empty file. */
-export async function openSegmentFile(path: string): Promise<SegmentFile> {
-  const file = await open(path, FLAGS, 0o600)
+/** Makes an empty file. It happens once for many megabytes, and the first row of a file waits for it: at once. */
+export function openSegmentFile(path: string): SegmentFile {
+  const descriptor = openSync(path, FLAGS, 0o600)
+  let isOpen = true
   let isNameDurable = false
+  /** A number that is closed may soon be that of another file, or of a socket. */
+  const fd = () => {
+    if (isOpen) return descriptor
+    throw new Error(`${path} is closed.`)
+  }
   return {
     writeNow(bytes, position) {
       let written = 0
       while (written < bytes.length)
-        written += writeSync(file.fd, bytes, written, bytes.length - written, position + written)
+        written += writeSync(fd(), bytes, written, bytes.length - written, position + written)
     },
     async write(bytes, position) {
       let written = 0
-      while (written < bytes.length) written += await writeSome(file.fd, bytes, written, position + written)
+      while (written < bytes.length) written += await writeSome(fd(), bytes, written, position + written)
     },
     async sync() {
-      await syncData(file.fd)
+      await syncData(fd())
       if (isNameDurable) return
       await syncDirectory(join(path, '..'))
       isNameDurable = true
     },
-    truncate: (bytes) => file.truncate(bytes),
-    close: () => file.close(),
+    truncate: async (bytes) => truncateOpen(fd(), bytes),
+    async close() {
+      const open = fd()
+      isOpen = false
+      await closeOpen(open)
+    },
   }
 }
 
@@ -117,11 +128,9 @@ function writeSome(fd: number, bytes: Buffer, offset: number, position: number):
   })
 }
 
-function syncData(fd: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    fdatasync(fd, (error) => (error ? reject(error) : resolve()))
-  })
-}
+const syncData = promisify(fdatasync)
+const truncateOpen = promisify(ftruncate)
+const closeOpen = promisify(close)
 
 /** A new name is durable once its directory is. Windows cannot open one, and needs it not. */
 export async function syncDirectory(path: string): Promise<void> {

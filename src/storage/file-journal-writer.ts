@@ -25,8 +25,8 @@ export interface Place {
 /** Appends to the newest segment, and begins another when that is full or could not be written. */
 export interface SegmentWriter {
   /**
-   * Hands bytes to the system: they survive this process from now on. At once, but for the first of a segment, and
-   * while the disk is slow: then a write might hold up the process, and waits in a thread of its own.
+   * Hands bytes to the system: they survive this process from now on. At once, but while the disk is slow or has failed:
+   * then a write might hold up the process, and waits in a thread of its own.
    *
    * @param firstNumber of the records in `bytes`
    * @throws the system's error; then nothing of it counts
@@ -64,12 +64,10 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
   /** Why the last one did, until that is dealt with. */
   let broken: { readonly error: unknown } | undefined
 
-  async function begin(firstNumber: number): Promise<Open> {
-    active = undefined
-    await mendTorn()
+  function begin(firstNumber: number): Open {
     const path = segmentPath(directory, firstNumber)
     const segment: Segment = { path, firstNumber, bytes: 0 }
-    const begun: Open = { segment, file: await openFile(path), written: 0 }
+    const begun: Open = { segment, file: openFile(path), written: 0 }
     segments.push(segment)
     open.push(begun)
     active = begun
@@ -120,7 +118,8 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
 
   async function appendSlowly(bytes: Buffer, firstNumber: number): Promise<Place> {
     const failuresBefore = failures
-    const current = active ?? (await begin(firstNumber))
+    await mendTorn()
+    const current = active ?? begin(firstNumber)
     try {
       await current.file.write(bytes, current.written)
       // What was before it has to be written again, and comes first.
@@ -135,7 +134,6 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
   function advance(current: Open, length: number): Place {
     const offset = current.written
     current.written += length
-    if (current.written >= segmentBytesMax && active === current) active = undefined
     return { segment: current.segment, offset }
   }
 
@@ -143,8 +141,9 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
     append(bytes, firstNumber) {
       if (broken !== undefined) throw broken.error
       const isSlow = syncStartedMs !== undefined && clock.monotonicMs() - syncStartedMs > SLOW_SYNC_MS
-      const current = active
-      if (current === undefined || isSlow) return appendSlowly(bytes, firstNumber)
+      if (isSlow || torn.length > 0) return appendSlowly(bytes, firstNumber)
+      if (active !== undefined && active.written >= segmentBytesMax) active = undefined
+      const current = active ?? begin(firstNumber)
       try {
         current.file.writeNow(bytes, current.written)
       } catch (error) {
