@@ -336,6 +336,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       if (held === undefined || !mayOutgrow(held)) return events
       return growWith(events, held, {
         counters,
+        recount: (error) => recount(held.organizationId, held.covering, error),
         leaseMs: LEASE_MS,
         attempt: () => exchange.attempts.at(-1),
         countText: (attempt: Attempt) => options.countText(attempt.outputText, attempt.model),

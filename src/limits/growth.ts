@@ -7,6 +7,8 @@ import type { Amounts, Counters, TakeResult } from './ports.ts'
 
 export interface GrowthOptions {
   readonly counters: Pick<Counters, 'grow'>
+  /** Counts the organization anew where its counters were lost. @throws the error itself where it is another */
+  readonly recount: (error: unknown) => Promise<void>
   readonly leaseMs: number
   /** The attempt that writes. */
   readonly attempt: () => Attempt | undefined
@@ -87,8 +89,14 @@ export async function* growWith(
     return result
   }
 
-  function ask(more: Amounts): ReturnType<Counters['grow']> {
-    return options.counters.grow(held.organizationId, held.id, more, options.leaseMs)
+  async function ask(more: Amounts): Promise<TakeResult | undefined> {
+    const { organizationId, id } = held
+    try {
+      return await options.counters.grow(organizationId, id, more, options.leaseMs)
+    } catch (error) {
+      await options.recount(error)
+      return options.counters.grow(organizationId, id, more, options.leaseMs)
+    }
   }
 
   function quantityOf(meterId: string) {
