@@ -85,8 +85,9 @@ export class BatchDemand {
       priceVersion,
       unitsNanoUsd: unitsNanoUsd(line),
     })
-    const { amounts } = asked.tokensMax === undefined ? demand.usual() : demand.whole()
-    this.sumNanoUsd += amounts.costNanoUsd
+    const { outputTokens } = asked.tokensMax === undefined ? demand.usual() : demand.whole()
+    // Without what a service may write around a request of its own: thousands of times that is no small thing.
+    this.sumNanoUsd += demand.costOf(outputTokens, demand.plainInput)
   }
 
   private quoteOf(model: string): BatchQuote {

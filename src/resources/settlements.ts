@@ -109,7 +109,8 @@ export function createSettlements(options: SettlementOptions): Settlements {
       const found = await store.find(batch.organizationId, 'batch', batch.id)
       if (found?.settledAt === null) await work()
     } finally {
-      await leases.release(name, holder)
+      // It ends by itself.
+      await leases.release(name, holder).catch(() => undefined)
     }
   }
 
