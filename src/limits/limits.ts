@@ -13,6 +13,7 @@ import type { ReconcileStore } from './reconcile/ports.ts'
 import { createReconciler, type Reconciler } from './reconcile/reconciler.ts'
 import type { DriftEvent } from './reconcile/report.ts'
 import { createSeeder } from './seeder.ts'
+import { createSettling } from './settling.ts'
 import { createSweeper } from './sweep.ts'
 
 /** What counters hear back from whoever knows the books. */
@@ -106,6 +107,13 @@ export async function openLimits(options: LimitsOptions): Promise<LimitsInForce>
     },
     flush,
     now,
+    settled: createSettling({
+      settlingMs: isShared ? SETTLING_MS : 0,
+      // Where the counters are away nobody knows what they lose until they are back.
+      present: await Promise.resolve(counters.generation()).catch(() => undefined),
+      wait: (ms) => wait(ms, undefined),
+      monotonicMs: () => clock.monotonicMs(),
+    }),
     onRebuilt(organizationId) {
       batches.holdAgain(organizationId)
       reconciler?.lookSoon(organizationId)

@@ -11,6 +11,8 @@ export interface RebuilderOptions {
   /** Resolves once everything that was answered here so far is in the ledger. */
   readonly flush: () => Promise<void>
   readonly now: () => number
+  /** Resolves once what other replicas settled before this generation began is in the ledger. At once where left out. */
+  readonly settled?: ((generation: string) => Promise<void>) | undefined
   /** Gets each failure once, however many calls wait for the same rebuild. */
   readonly onError: (error: unknown, organizationId: string) => void
   /** What other replicas settled in the last second may not be in the ledger yet: a look later finds it. */
@@ -66,6 +68,7 @@ export function createRebuilder(options: RebuilderOptions): Rebuilder {
   }
 
   async function rebuildOnce(organizationId: string, generation: string, isLost: boolean): Promise<void> {
+    await options.settled?.(generation)
     await turn()
     try {
       const policies = await options.policiesOf(organizationId)
