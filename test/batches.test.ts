@@ -191,6 +191,19 @@ describe('a batch', () => {
     await Promise.all([client.batches.retrieve(id), client.batches.list(), house.gateway.batchWatch.look()])
     expect(await stateOf()).toEqual([2 * LINE_NANO_USD, 0])
     expect(await booked()).toEqual([{ cost: 2 * LINE_NANO_USD, estimated: false }])
+
+    const { rows } = await house.database.query<{ request_id: string }>(
+      'SELECT request_id FROM provider_resources WHERE id = $1',
+      [id],
+    )
+    const found = await fetch(`${house.url}/api/v1/requests/${rows[0]?.request_id}.batch`, {
+      headers: { authorization: `Bearer ${house.adminKey}` },
+    })
+    expect(await found.json()).toMatchObject({
+      operation: 'batch',
+      costUsd: '0.0004',
+      attempts: [{ provider: 'openai' }],
+    })
   })
 
   it('of a provider that is done at once holds and settles in one call', async () => {
