@@ -73,6 +73,21 @@ async function start(
   opened.add(() => server.drain())
   const firstKey = await prepareFirstStart(gateway.identityStore, gateway.organizations)
   const url = await server.listen()
+  const watch = followConfig(gateway, loaded, overrides, logger)
+  opened.add(() => watch.close())
+  stopOnSignals({
+    logger,
+    cut: () => server.cut(),
+    async drain() {
+      process.exitCode = 0
+      await opened.close((error) => {
+        process.exitCode = fail(error)
+      })
+    },
+  })
+  process.on('SIGHUP', () => void watch.reload())
+
+  // Last, so that whoever waits for it may also stop what it announces.
   process.stdout.write(
     renderBanner({
       url,
@@ -88,20 +103,6 @@ async function start(
       adminKey: gateway.adminKey.generated,
     }),
   )
-
-  const watch = followConfig(gateway, loaded, overrides, logger)
-  opened.add(() => watch.close())
-  stopOnSignals({
-    logger,
-    cut: () => server.cut(),
-    async drain() {
-      process.exitCode = 0
-      await opened.close((error) => {
-        process.exitCode = fail(error)
-      })
-    },
-  })
-  process.on('SIGHUP', () => void watch.reload())
 }
 
 function followConfig(

@@ -142,7 +142,7 @@ export interface Journal {
    * To be waited for before a caller gets the last byte of the reply that was booked.
    *
    * @returns once every row taken so far survives the death of this process; or, where what keeps them fails or is slow,
-   *   after 50 ms: nobody's reply hangs on it. `undefined` where nothing is to be waited for
+   *   after a quarter of a second: nobody's reply hangs on it. `undefined` where nothing is to be waited for
    */
   handedOver(): Promise<void> | undefined
   /**

@@ -366,7 +366,7 @@ describe('openFileJournal() on a disk that fails', () => {
       await journal.handedOver()
     }
     await step(2, 10)
-    await step(3, 50)
+    await step(3, 250)
     expect(disk.writes).toEqual({ now: 3, slow: 0 })
     await step(4, 1)
     expect(disk.writes).toEqual({ now: 3, slow: 1 })

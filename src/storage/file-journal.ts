@@ -178,7 +178,11 @@ export async function openFileJournal(options: FileJournalOptions): Promise<Jour
     handedOver: () => buffer.handedOver(),
     appended: () => buffer.written(lastNumber),
     get hasRoom() {
-      return closed === undefined && release.bytes < bytesMax && buffer.rows < unwrittenRowsMax
+      return (
+        closed === undefined &&
+        release.bytes + writer.unsyncedBytes < bytesMax &&
+        buffer.rows < unwrittenRowsMax
+      )
     },
     async drain(handler, rowsMax) {
       if (draining) throw new Error('The journal is being drained already.')

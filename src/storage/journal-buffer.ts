@@ -60,6 +60,7 @@ export interface JournalBuffer {
 
 interface Batch {
   entries: readonly JournalEntry[]
+  readonly rows: number
   readonly startedMs: number
   /** Resolves once its fate is known, and drawn into the buffer. */
   ended: Promise<void>
@@ -73,8 +74,10 @@ interface Waiter {
 
 const RETRY_FIRST_MS = 100
 const RETRY_MAX_MS = 5000
-/** A disk that takes this long is as good as away. */
+/** A disk that takes this long is as good as away: the ledger gets rows from memory. */
 const STALLED_MS = 1000
+/** Written and not durable; past it rows stay in memory. */
+const IN_FLIGHT_ROWS_MAX = 10_000
 
 export function createJournalBuffer(options: JournalBufferOptions): JournalBuffer {
   const { clock, commitRowsMax } = options
@@ -95,7 +98,7 @@ export function createJournalBuffer(options: JournalBufferOptions): JournalBuffe
     if (failure !== undefined) {
       const handle = setTimeout(flush, retryMs)
       scheduled = { kind: 'retry', cancel: () => clearTimeout(handle) }
-    } else if (!isStalled()) {
+    } else if (!isFull()) {
       const handle = setImmediate(flush)
       scheduled = { kind: 'turn', cancel: () => clearImmediate(handle) }
     }
@@ -110,7 +113,8 @@ export function createJournalBuffer(options: JournalBufferOptions): JournalBuffe
     scheduled = undefined
     const entries = pending.length <= commitRowsMax ? pending : pending.slice(0, commitRowsMax)
     pending = pending.slice(entries.length)
-    const batch: Batch = { entries, startedMs: clock.monotonicMs(), ended: Promise.resolve() }
+    const startedMs = clock.monotonicMs()
+    const batch: Batch = { entries, rows: entries.length, startedMs, ended: Promise.resolve() }
     inFlight.push(batch)
     waits.begin(pending.length > 0)
     let write: Write
@@ -181,6 +185,11 @@ export function createJournalBuffer(options: JournalBufferOptions): JournalBuffe
     return number
   }
 
+  /** What was written is kept until it is durable, also where somebody has taken it out meanwhile. */
+  function isFull(): boolean {
+    return inFlight.reduce((sum, { rows }) => sum + rows, 0) >= IN_FLIGHT_ROWS_MAX
+  }
+
   function isStalled(): boolean {
     const [first] = inFlight
     return first !== undefined && clock.monotonicMs() - first.startedMs > STALLED_MS
@@ -210,7 +219,7 @@ export function createJournalBuffer(options: JournalBufferOptions): JournalBuffe
     },
     handedOver() {
       if (failure !== undefined || (pending.length === 0 && handing === undefined)) return undefined
-      return isStalled() ? undefined : waits.wait(pending.length > 0)
+      return handing === undefined && isFull() ? undefined : waits.wait(pending.length > 0)
     },
     isClear: (through) => through < oldest(),
     written(through) {

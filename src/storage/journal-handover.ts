@@ -14,14 +14,19 @@ export interface HandoverWaits {
 
 type Wait = ReturnType<typeof Promise.withResolvers<void>>
 
-/** A client waits for its reply: what takes longer is in memory for the time being, as when the disk fails. */
-const PATIENCE_MS = 50
+/**
+ * A client waits for its reply. What takes longer is in memory for the time being, as when the disk fails; a machine
+ * that is merely busy takes less.
+ */
+const PATIENCE_MS = 250
 
 /** All who wait for one handover share one promise. */
 export function createHandoverWaits(): HandoverWaits {
   let next: Wait | undefined
   let current: Wait | undefined
   let timer: NodeJS.Timeout | undefined
+  /** How many handovers are over. */
+  let ended = 0
   /** The handover under way has had its time. */
   let late = false
 
@@ -45,13 +50,19 @@ export function createHandoverWaits(): HandoverWaits {
       next = undefined
     },
     limit() {
+      const begun = ended
       timer = setTimeout(() => {
-        late = true
-        letGo()
+        // Where this process was held up itself, it is done, and nobody has heard of it yet: timers come first.
+        setImmediate(() => {
+          if (ended > begun) return
+          late = true
+          letGo()
+        })
       }, PATIENCE_MS)
     },
     end() {
       clearTimeout(timer)
+      ended++
       late = false
       current?.resolve()
       current = undefined

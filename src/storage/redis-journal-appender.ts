@@ -87,7 +87,7 @@ export function createRedisAppender(options: RedisAppenderOptions): RedisAppende
   async function ask(): Promise<void> {
     timer = undefined
     isAsking = true
-    let delayMs = CONFIRM_GAP_MS
+    let isAnswered = false
     try {
       const { batch, throughId } = await confirm()
       const done = sent.filter((one) => one.batch <= batch)
@@ -98,14 +98,15 @@ export function createRedisAppender(options: RedisAppenderOptions): RedisAppende
           done.flatMap(({ entries }) => entries),
         )
       for (const { durable } of done) durable.resolve()
+      isAnswered = true
     } catch {
-      // Whoever needs Redis for more hears of that.
-      delayMs = CONFIRM_AGAIN_MS
+      // Whoever needs Redis for more hears of that. What was sent may be on its way nevertheless.
     }
     isAsking = false
     const [oldest] = sent
     if (oldest === undefined) return
-    if (clock.monotonicMs() - oldest.sentMs <= CONFIRM_MAX_MS) schedule(delayMs)
+    const isLost = isAnswered && clock.monotonicMs() - oldest.sentMs > CONFIRM_MAX_MS
+    if (!isLost) schedule(isAnswered ? CONFIRM_GAP_MS : CONFIRM_AGAIN_MS)
     else {
       giveUp(`Redis did not confirm rows within ${CONFIRM_MAX_MS} ms.`)
       wire.disconnect(true)

@@ -60,14 +60,15 @@ export async function openSharedJournal(
   options: RedisStoreOptions & { readonly bytesMax: number },
 ): Promise<Journal> {
   const { logger, clock, bytesMax, namespace } = options
-  const client = await connect(options, 'journal', JOURNAL_TIMEOUT_MS)
-  let wire: Redis | undefined
+  const connecting = ['journal', 'journal, written'].map((purpose) =>
+    connect(options, purpose, JOURNAL_TIMEOUT_MS),
+  )
   const disconnect = () => {
-    client.disconnect()
-    wire?.disconnect()
+    for (const one of connecting) one.then((redis) => redis.disconnect()).catch(() => undefined)
   }
   try {
-    wire = await connect(options, 'journal, written', JOURNAL_TIMEOUT_MS)
+    const [client, wire] = await Promise.all(connecting)
+    if (client === undefined || wire === undefined) throw new Error('There are two connections.')
     return await openRedisJournal({
       client,
       wire,
