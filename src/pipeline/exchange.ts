@@ -104,6 +104,8 @@ export interface Plan {
   readonly route: string
   /** In the order in which they are tried. Never empty. */
   readonly targets: readonly TargetName[]
+  /** `undefined` = one try at the first target: files and batches lie at one provider. */
+  readonly policy?: RoutePolicy | undefined
 }
 
 export interface TargetName {
@@ -112,6 +114,42 @@ export interface TargetName {
   readonly model: string
   /** Why it stands where it stands: for the waterfall. */
   readonly reason: string
+  /** Tokens of input and output together that the model takes; `undefined` where nobody knows. */
+  readonly contextTokens?: number | undefined
+}
+
+/** How a route treats its calls, beside where it sends them. */
+export interface RoutePolicy {
+  /** Whether another target is tried after a failure that is not of the caller's making. */
+  readonly fallback: boolean
+  /** Further tries after the first, all targets together. */
+  readonly retries: number
+  /** What becomes of a stream that breaks after its first token. */
+  readonly afterFirstToken: 'error' | 'continue' | 'buffer'
+  /** Without a first token after this long, the next target is asked as well; `undefined` = never. */
+  readonly hedgeAfterMs: number | undefined
+  readonly timeouts: RouteTimeouts
+  /** Who gets a copy of some calls, unseen by the callers. */
+  readonly shadow: ShadowTarget | undefined
+}
+
+/** In milliseconds; `undefined` = as the provider's own settings say. */
+export interface RouteTimeouts {
+  /** From the request to the provider's headers. */
+  readonly firstByteMs: number | undefined
+  /** From the request to the first content of a stream. */
+  readonly firstTokenMs: number | undefined
+  /** Silence within a reply. */
+  readonly idleMs: number | undefined
+  /** Of the whole call, all attempts together. */
+  readonly totalMs: number | undefined
+}
+
+export interface ShadowTarget {
+  readonly provider: string
+  readonly model: string
+  /** Of the calls, from 0 to 1. */
+  readonly share: number
 }
 
 /** One try at one target. */
