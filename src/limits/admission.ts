@@ -63,6 +63,8 @@ const RENEW_MS = 10_000
 const HELD_WAIT = { queueMs: 10_000, queueMax: 2000 }
 /** Tries with less, when others take what was found free. */
 const TRIES_MAX = 4
+/** The longest context on sale is of ten million tokens (Llama 4 Scout, April 2025). */
+const PLAUSIBLE_TOKENS_MAX = 10_000_000
 const NOTHING: Amounts = { requests: 0, tokens: 0, costNanoUsd: 0 }
 
 export function createAdmission(options: AdmissionOptions): Admission {
@@ -194,8 +196,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
           try {
             result = await take(exchange, organizationId, covering, demand, ask)
           } catch (error) {
-            if (!covering.isLimited && lostOf(error) === undefined) return
-            if (tries >= TRIES_MAX) throw error
+            const isHopeless = lostOf(error) === undefined || tries >= TRIES_MAX
+            if (isHopeless && !covering.isLimited) return
+            if (isHopeless) throw error
             await recount(organizationId, covering, error)
             continue
           }
@@ -206,12 +209,13 @@ export function createAdmission(options: AdmissionOptions): Admission {
           return
         }
         const verdict = judge(demand, covering.meters, result.states, clock.now())
-        if ('ask' in verdict) {
+        if ('ask' in verdict && tries < TRIES_MAX) {
           ask = verdict.ask
           result = undefined
-          if (tries < TRIES_MAX) continue
+          continue
         }
-        const blocked = 'blocked' in verdict ? verdict.blocked : othersWereFaster(covering, result)
+        // What was found free was taken each time before this call had it: it waits like one that found nothing.
+        const blocked = 'blocked' in verdict ? verdict.blocked : standingIn(covering, result.refusedBy)
         if (!isWorthWaiting(onLimitOf(covering, blocked), blocked))
           throw refuse(exchange, covering, blocked, result)
         ticket ??= queueUp(exchange, organizationId, covering, blocked)
@@ -300,7 +304,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const attempt = attempts.at(-1)
     if (attempt === undefined || attempt.estimated) return
     const { inputTokens, outputTokens, reasoningTokens } = attempt.usage
-    if (inputTokens === undefined || outputTokens === undefined) return
+    if (!isPlausible(inputTokens) || !isPlausible(outputTokens)) return
     const expected = held.demand.quoted(inputTokens, outputTokens)
     experience.note({
       target: nameOf(attempt),
@@ -340,7 +344,6 @@ export function createAdmission(options: AdmissionOptions): Admission {
         leaseMs: LEASE_MS,
         attempt: () => exchange.attempts.at(-1),
         countText: (attempt: Attempt) => options.countText(attempt.outputText, attempt.model),
-        nowMs: () => clock.now(),
       })
     },
     settle,
@@ -364,14 +367,14 @@ function nameOf({ provider, model }: { readonly provider: string; readonly model
   return `${provider}/${model}`
 }
 
+/** Rubbish that was believed would have every call like it refused, and nothing learned any more. */
+function isPlausible(tokens: number | undefined): tokens is number {
+  return tokens !== undefined && tokens >= 0 && tokens <= PLAUSIBLE_TOKENS_MAX
+}
+
 function lostOf(error: unknown): CountersLost | undefined {
   if (!(error instanceof GatewayError) || error.code !== 'storage_unavailable') return undefined
   return error.detail?.reason === 'counters_lost' ? (error.detail as CountersLost) : undefined
-}
-
-/** What was found free was taken each time before this call had it: it waits like one that found nothing. */
-function othersWereFaster(covering: Covering, result: TakeResult | undefined): Blocked {
-  return standingIn(covering, result === undefined || result.granted ? '' : result.refusedBy)
 }
 
 function onLimitOf({ owners }: Covering, { index }: Blocked): OnLimit {

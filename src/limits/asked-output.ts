@@ -24,7 +24,7 @@ export function askedOutputOf(incoming: Incoming): AskedOutput {
   if (operation !== 'chat') return NONE
   switch (format) {
     case 'chat':
-      return asked(number(json?.max_completion_tokens) ?? number(json?.max_tokens), json?.n)
+      return asked(number(json?.max_completion_tokens) ?? number(json?.max_tokens), choicesOf(json?.n))
     case 'responses':
       return asked(number(json?.max_output_tokens), 1)
     case 'messages':
@@ -38,17 +38,13 @@ export function askedOutputOf(incoming: Incoming): AskedOutput {
   }
 }
 
-function asked(tokensMax: number | undefined, choices: unknown, thinking = 0): AskedOutput {
-  const count = number(choices) ?? 1
-  return {
-    tokensMax,
-    choices: Math.min(Math.max(1, count), CHOICES_MAX),
-    tokensMin: thinking + TOKENS_MIN,
-  }
+function asked(tokensMax: number | undefined, choices: number, thinking = 0): AskedOutput {
+  return { tokensMax, choices, tokensMin: thinking + TOKENS_MIN }
 }
 
 function ofCompletion(json: Fields | undefined): AskedOutput {
-  const choices = Math.max(number(json?.n) ?? 1, number(json?.best_of) ?? 1)
+  const choices = Math.max(choicesOf(json?.n), choicesOf(json?.best_of))
+  // A list of texts, or of lists of tokens: each is answered. A list of numbers is one prompt.
   const prompts = Array.isArray(json?.prompt) && typeof json.prompt[0] !== 'number' ? json.prompt.length : 1
   return asked(number(json?.max_tokens) ?? COMPLETION_TOKENS, choices * Math.max(1, prompts))
 }
@@ -57,8 +53,12 @@ function ofGemini(json: Fields | undefined): AskedOutput {
   const config = fields(json?.generationConfig ?? json?.generation_config)
   return asked(
     number(config?.maxOutputTokens ?? config?.max_output_tokens),
-    config?.candidateCount ?? config?.candidate_count,
+    choicesOf(config?.candidateCount ?? config?.candidate_count),
   )
+}
+
+function choicesOf(value: unknown): number {
+  return Math.min(number(value) ?? 1, CHOICES_MAX)
 }
 
 /** Anthropic wants `max_tokens` above the budget of its thoughts. */

@@ -11,8 +11,6 @@ export class CallHold implements Allowance {
   readonly demand: Demand
   /** Of the meters, in their order, as they were when the hold was taken or grew last. */
   states: readonly MeterState[]
-  /** Nano-dollars and tokens that are held. */
-  amounts: Amounts
   /** Tokens of output, of all answers, that the held money covers. */
   outputTokens: number
   /** Unix milliseconds when it was taken. */
@@ -32,7 +30,6 @@ export class CallHold implements Allowance {
     this.covering = options.covering
     this.demand = options.demand
     this.states = options.states
-    this.amounts = options.ask.amounts
     this.outputTokens = options.ask.outputTokens
     this.takenAtMs = options.takenAtMs
   }
@@ -110,11 +107,11 @@ export function actualOf(attempts: readonly Attempt[]): Amounts {
     tokens += tokensOf(attempt)
     costNanoUsd += attempt.costNanoUsd
   }
-  return { requests: 1, tokens, costNanoUsd }
+  return { requests: 1, tokens: Math.min(tokens, Number.MAX_SAFE_INTEGER), costNanoUsd }
 }
 
 /** A provider that answers rubbish is not believed: counters take whole numbers only. */
 function tokensOf({ usage }: Attempt): number {
   const tokens = (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0)
-  return Number.isSafeInteger(tokens) && tokens > 0 ? tokens : Math.max(0, Math.ceil(tokens) || 0)
+  return Math.max(0, Math.ceil(tokens) || 0)
 }

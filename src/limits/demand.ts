@@ -85,7 +85,7 @@ export class Demand {
 
   /** @returns nano-dollars that its price alone says of so many tokens */
   quoted(inputTokens: number, outputTokens: number): number {
-    return this.facts.quote.costOf(inputTokens, outputTokens) + this.facts.unitsNanoUsd
+    return countable(this.facts.quote.costOf(inputTokens, outputTokens) + this.facts.unitsNanoUsd)
   }
 
   /** Whether calls like it have ended here. */
@@ -132,8 +132,7 @@ export class Demand {
   /** @returns nano-dollars of this call, would it write so much */
   costOf(outputTokens: number, inputTokens = this.inputTokens): number {
     const { quote, usual, unitsNanoUsd } = this.facts
-    const cost = quote.costOf(inputTokens, outputTokens) + unitsNanoUsd
-    return usual.costFactor === 1 ? cost : Math.ceil(cost * usual.costFactor)
+    return countable((quote.costOf(inputTokens, outputTokens) + unitsNanoUsd) * usual.costFactor)
   }
 
   /** @returns tokens of output that so much money pays for; `Infinity` where they cost nothing */
@@ -141,7 +140,9 @@ export class Demand {
     const base = this.costOf(0, inputTokens)
     const perMillion = this.costOf(1_000_000, inputTokens) - base
     if (perMillion <= 0) return Number.POSITIVE_INFINITY
-    return Math.max(0, Math.floor(((costNanoUsd - base) * 1_000_000) / perMillion))
+    const tokens = Math.max(0, Math.floor(((costNanoUsd - base) * 1_000_000) / perMillion))
+    // Prices are rounded up, so that the last one may cost a nano-dollar too much.
+    return tokens > 0 && this.costOf(tokens, inputTokens) > costNanoUsd ? tokens - 1 : tokens
   }
 
   /**
@@ -153,8 +154,7 @@ export class Demand {
     if (outputTokens >= this.outputMost) return undefined
     // A hold that grows with the answer needs no cap, unless there is more to the answer than is seen of it.
     if (grows && !usual.reasons) return undefined
-    const cap = Math.floor(outputTokens / asked.choices)
-    return asked.tokensMax !== undefined && cap >= asked.tokensMax ? undefined : cap
+    return Math.floor(outputTokens / asked.choices)
   }
 
   /** Half an answer may be of use; a few words of it are paid for nothing. */
@@ -178,10 +178,15 @@ export class Demand {
   }
 
   private ask(outputTokens: number, tokensShare = 1): Ask {
-    const tokens = Math.ceil((this.inputTokens + Math.min(outputTokens, this.leastUsual())) * tokensShare)
+    const tokens = countable((this.inputTokens + Math.min(outputTokens, this.leastUsual())) * tokensShare)
     return {
       amounts: { requests: 1, tokens, costNanoUsd: this.costOf(outputTokens) },
       outputTokens,
     }
   }
+}
+
+/** Counters count whole numbers as far as they are exact. Where there is a limit, that much is refused all the same. */
+function countable(amount: number): number {
+  return Math.min(Math.ceil(amount), Number.MAX_SAFE_INTEGER)
 }

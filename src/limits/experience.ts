@@ -71,9 +71,9 @@ class TargetExperience {
     this.output.add(output)
     if (seen.task !== undefined) this.ofTask(seen.task)?.add(output)
     this.excess.add(Math.max(0, seen.costFactor - 1) * EXCESS_SCALE)
-    const cap = seen.outputTokensMax
-    if (cap !== undefined && output > cap) this.heedsCap = false
-    else if (cap !== undefined && output === cap) this.heedsCap ??= true
+    const cap = seen.outputTokensMax ?? Number.POSITIVE_INFINITY
+    if (output > cap) this.heedsCap = false
+    else if (output === cap) this.heedsCap ??= true
     this.reasons ||= seen.reasons
   }
 
@@ -84,7 +84,7 @@ class TargetExperience {
     return {
       inputTokens:
         input === undefined ? undefined : Math.ceil((input.quantile(SHARE) * Math.max(1, inputBytes)) / 1000),
-      outputTokens: output.samples === 0 ? undefined : Math.ceil(output.quantile(SHARE)),
+      outputTokens: Math.ceil(output.quantile(SHARE)),
       costFactor: 1 + this.excess.quantile(SHARE) / EXCESS_SCALE,
       heedsCap: this.heedsCap,
       reasons: this.reasons,

@@ -14,7 +14,6 @@ export interface GrowthOptions {
   readonly attempt: () => Attempt | undefined
   /** @returns tokens that it wrote so far */
   readonly countText: (attempt: Attempt) => Promise<number>
-  readonly nowMs: () => number
 }
 
 /** What a provider may have written before it hears that it has to stop, or what came in one piece. */
@@ -22,9 +21,9 @@ const MARGIN_TOKENS = 32
 /** The last tokens of a hold are not worth asking for one by one. */
 const LEAST_TOKENS = 8
 const STEP_TOKENS_MIN = 256
-/** No text of any length has more: what is certain without counting. */
-const CHARACTERS_PER_TOKEN_MIN = 1
-/** Texts are counted again no sooner than after so much more of them. */
+/** A token is a byte of UTF-8 or more, and a character of a string three bytes or fewer. */
+const TOKENS_PER_CHARACTER_MAX = 3
+/** Texts are looked at again no sooner than after so much more of them. */
 const CHECK_CHARACTERS_MIN = 64
 
 /** @returns whether a stream may come to cost more than is held for it, with nothing that stops it before */
@@ -43,31 +42,44 @@ export async function* growWith(
   held: CallHold,
   options: GrowthOptions,
 ): AsyncGenerator<readonly ReplyFrame[]> {
-  let checkAt = 0
-  const nextCheck = (written: number, tokens: number) => {
-    const left = Math.max(0, held.outputTokens - MARGIN_TOKENS - tokens)
-    return written + Math.max(CHECK_CHARACTERS_MIN, left * CHARACTERS_PER_TOKEN_MIN)
-  }
-  checkAt = nextCheck(0, 0)
+  let counted = { length: 0, tokens: 0 }
+  let lookAt = nextLook(0, 0)
   for await (const frames of events) {
     yield frames
     const attempt = options.attempt()
-    if (attempt === undefined || attempt.outputText.length < checkAt || frames.some(isOver)) continue
-    const tokens = await options.countText(attempt)
-    const failure = await cover(tokens + MARGIN_TOKENS)
-    if (failure === undefined || tokens + LEAST_TOKENS < held.outputTokens) {
-      checkAt = nextCheck(attempt.outputText.length, tokens)
+    if (attempt === undefined || attempt.outputText.length < lookAt || frames.some(isOver)) continue
+    const { length } = attempt.outputText
+    // Certain without counting, which costs more.
+    const tokensMost = counted.tokens + Buffer.byteLength(attempt.outputText.slice(counted.length))
+    if (tokensMost + MARGIN_TOKENS <= held.outputTokens) {
+      lookAt = nextLook(length, tokensMost)
       continue
     }
-    yield [{ raw: undefined, events: [toErrorEvent(failure)] }]
-    return
+    const tokens = await options.countText(attempt)
+    counted = { length, tokens }
+    const failure = await cover(tokens)
+    if (failure !== undefined && tokens + LEAST_TOKENS >= held.outputTokens) {
+      yield [{ raw: undefined, events: [toErrorEvent(failure)] }]
+      return
+    }
+    lookAt = nextLook(length, tokens)
   }
 
-  /** @returns why it could not grow to this many tokens of output; it may have grown by less */
-  async function cover(tokens: number): Promise<GatewayError | undefined> {
-    if (tokens <= held.outputTokens) return undefined
-    const step = Math.max(STEP_TOKENS_MIN, Math.ceil(held.outputTokens / 2), tokens - held.outputTokens)
-    const wanted = await tryTo(Math.min(step, Math.max(1, held.demand.outputMost - held.outputTokens)))
+  /** @returns the length of the text up to which its hold is enough, whatever is written */
+  function nextLook(length: number, tokens: number): number {
+    const left = held.outputTokens - MARGIN_TOKENS - tokens
+    return length + Math.max(CHECK_CHARACTERS_MIN, Math.floor(left / TOKENS_PER_CHARACTER_MAX))
+  }
+
+  /** @returns why it could not grow beyond what is written; it may have grown by less than was wanted */
+  async function cover(written: number): Promise<GatewayError | undefined> {
+    const { outputMost } = held.demand
+    // One that ignores its cap is paid for beyond it.
+    const most = written > outputMost ? Number.POSITIVE_INFINITY : outputMost
+    const needed = Math.min(written + MARGIN_TOKENS, most)
+    if (needed <= held.outputTokens) return undefined
+    const step = Math.max(STEP_TOKENS_MIN, Math.ceil(held.outputTokens / 2), needed - held.outputTokens)
+    const wanted = await tryTo(Math.min(step, most - held.outputTokens))
     if (wanted === undefined || wanted.granted) return undefined
     // Less may be left than was wanted.
     const affordable = affordableTokens(wanted)

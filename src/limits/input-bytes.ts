@@ -5,8 +5,21 @@ import type { Incoming } from '../pipeline/exchange.ts'
 const PLAIN_BYTES_MAX = 16 * 1024
 /** A picture, a recording or a file counts as this much text: the dearest picture has about 2,500 tokens. */
 const MEDIA_BYTES = 8000
-/** Longer runs without a space are data and not text. */
-const TEXT_RUN_MAX = 4096
+/** Shorter data is not told from text: a model reads about as much in either. */
+const DATA_CHARACTERS_MIN = 4096
+/** Where the wire formats have pictures, sound, files and sealed thoughts. Data anywhere else is read as text. */
+const DATA_FIELDS = new Set([
+  'url',
+  'data',
+  'file_data',
+  'image_url',
+  'document_url',
+  'b64_json',
+  'signature',
+  'thoughtSignature',
+  'thought_signature',
+  'encrypted_content',
+])
 const DEPTH_MAX = 16
 
 /**
@@ -21,24 +34,25 @@ export function inputBytesOf(incoming: Incoming): number {
   return incoming.operation === 'chat' ? measureChat(incoming.chat()) : measureEmbedding(incoming)
 }
 
-function measure(value: unknown, depth: number): number {
-  if (typeof value === 'string') return isData(value) ? MEDIA_BYTES : Buffer.byteLength(value)
+/** @param name of the field that it stands in */
+function measure(value: unknown, depth: number, name = ''): number {
+  if (typeof value === 'string') return isData(name, value) ? MEDIA_BYTES : Buffer.byteLength(value)
   if (typeof value !== 'object' || value === null) return 4
   if (depth === 0) return JSON.stringify(value).length
   let bytes = 2
   if (Array.isArray(value)) for (const inner of value) bytes += 1 + measure(inner, depth - 1)
   else {
     const fields = value as Record<string, unknown>
-    for (const name in fields) bytes += name.length + 4 + measure(fields[name], depth - 1)
+    for (const name in fields) bytes += name.length + 4 + measure(fields[name], depth - 1, name)
   }
   return bytes
 }
 
-/** Base64 and data URLs: long, and nowhere a space. */
-function isData(text: string): boolean {
+/** Base64 and data URLs: what is not one of these where they belong is text, whatever it begins with. */
+function isData(name: string, text: string): boolean {
+  if (!DATA_FIELDS.has(name)) return false
   if (text.startsWith('data:')) return true
-  if (text.length <= TEXT_RUN_MAX) return false
-  return /^[A-Za-z0-9+/=_-]+$/.test(text.slice(0, TEXT_RUN_MAX))
+  return text.length > DATA_CHARACTERS_MIN && /^[A-Za-z0-9+/=_-]+$/.test(text.slice(0, DATA_CHARACTERS_MIN))
 }
 
 /** Of calls from this process, which never were bytes. */

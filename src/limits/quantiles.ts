@@ -39,7 +39,6 @@ export class FadingHistogram {
   }
 
   private lookUp(share: number): number {
-    if (this.weight === 0) return 0
     let left = this.weight * (1 - share)
     for (let bucket = BUCKETS - 1; bucket > 0; bucket--) {
       left -= this.counts[bucket] ?? 0
@@ -50,7 +49,7 @@ export class FadingHistogram {
   }
 
   private fade(): void {
-    for (let bucket = 0; bucket < BUCKETS; bucket++) this.counts[bucket] = (this.counts[bucket] ?? 0) / 2
+    this.counts.set(this.counts.map((count) => count / 2))
     this.weight /= 2
   }
 }

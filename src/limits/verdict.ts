@@ -39,13 +39,12 @@ export function judge(
   let tokens = whole.amounts.tokens
   let cost = whole.amounts.costNanoUsd
   let blocked: Blocked | undefined
-  for (let index = 0; index < meters.length; index++) {
-    const meter = meters[index]
+  for (const [index, meter] of meters.entries()) {
     const state = states[index]
-    if (meter === undefined || state === undefined || meter.limit === null) continue
+    if (state === undefined || meter.limit === null) continue
     const free = Math.max(0, meter.limit - state.used)
     const left = free - state.held
-    const needed = neededOf(meter, free, state.held, usual.amounts, least.amounts)
+    const needed = neededOf(meter, free, usual.amounts, least.amounts)
     if (needed > left) {
       blocked = later(blocked, {
         index,
@@ -68,11 +67,11 @@ export function judge(
   return { ask: { amounts: { requests: 1, tokens, costNanoUsd: cost }, outputTokens } }
 }
 
-/** While others hold something that may come back, a call waits for what it usually needs; else it takes what there is. */
-function neededOf(meter: Meter, free: number, held: number, usual: Amounts, least: Amounts): number {
+/** While others hold what may come back, a call waits for what it usually needs; where that is spent it takes less. */
+function neededOf(meter: Meter, free: number, usual: Amounts, least: Amounts): number {
   if (meter.quantity === 'concurrency') return 1
   const wanted = usual[meter.quantity]
-  return held > 0 && wanted <= free ? wanted : Math.min(wanted, least[meter.quantity])
+  return wanted <= free ? wanted : Math.min(wanted, least[meter.quantity])
 }
 
 /** What is spent for longest decides; what is only held may be free in a moment. */

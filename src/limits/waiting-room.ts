@@ -28,6 +28,7 @@ const LOOK_MS = 25
 export class WaitingRoom {
   private readonly queues = new Map<string, Place[]>()
   private timer: NodeJS.Timeout | undefined
+  private isClosed = false
 
   /** @returns how many calls of an organization wait */
   waiting(organizationId: string): number {
@@ -54,7 +55,7 @@ export class WaitingRoom {
       wake: undefined,
       turn: (blockedBy) => {
         place.blockedBy = blockedBy
-        if (!isTime || signal.aborted) return Promise.resolve(false)
+        if (!isTime || signal.aborted || this.isClosed) return Promise.resolve(false)
         return new Promise((resolve) => {
           place.wake = resolve
         })
@@ -89,8 +90,9 @@ export class WaitingRoom {
     }
   }
 
-  /** Nobody waits any longer. */
+  /** Nobody waits any longer, or again. */
   close(): void {
+    this.isClosed = true
     for (const queue of [...this.queues.values()]) for (const place of [...queue]) wake(place, false)
     this.stop()
   }
