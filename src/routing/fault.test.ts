@@ -13,6 +13,8 @@ describe('faultOf()', () => {
     ['unsupported_feature', undefined, false, 'unsupported'],
     ['upstream_rate_limited', 429, false, 'rate-limited'],
     ['upstream_rejected', 422, false, 'callers'],
+    ['upstream_rejected', 402, false, 'key-refused'],
+    ['upstream_rejected', 404, false, 'unsupported'],
     ['invalid_request', undefined, false, 'callers'],
     ['upstream_timeout', undefined, false, 'timeout'],
     ['upstream_timeout', 200, true, 'cut'],

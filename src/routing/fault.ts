@@ -49,6 +49,9 @@ export function faultOf(error: GatewayError, status: number | undefined, hasBegu
     case 'upstream_rate_limited':
       return 'rate-limited'
     case 'upstream_rejected':
+      // Our account is empty; the provider has no such model. Neither is the caller's doing, nor true of others.
+      if (status === 402) return 'key-refused'
+      return status === 404 ? 'unsupported' : 'callers'
     case 'invalid_request':
       return 'callers'
     case 'upstream_timeout':

@@ -1,5 +1,6 @@
 import type { ChatRequest } from '../contract/chat.ts'
-import type { Attempt, AttemptPrice, Exchange } from '../pipeline/exchange.ts'
+import type { Attempt, AttemptPrice, Exchange, TargetName } from '../pipeline/exchange.ts'
+import type { Fault } from './fault.ts'
 
 /** What the call needs of the books. */
 export interface Accountant {
@@ -16,4 +17,20 @@ export interface Accountant {
   account(exchange: Exchange, attempt: Attempt): Promise<void> | undefined
   /** @returns tokens of a request, by our own tokenizer */
   countInput(request: ChatRequest, model: string): Promise<number>
+}
+
+/** Whether a call may go to a target now. */
+export type BreakerVerdict =
+  | { readonly open: false }
+  | { readonly open: true; readonly retryAfterMs: number; readonly reason: string }
+
+/** Keeps calls from targets that fail. */
+export interface Breakers {
+  admit(target: TargetName): BreakerVerdict
+  /** What became of an admitted call; `undefined` = it was answered. */
+  note(
+    target: TargetName,
+    fault: Fault | undefined,
+    facts: { readonly durationMs: number; readonly retryAfterMs?: number | undefined },
+  ): void
 }
