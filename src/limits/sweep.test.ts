@@ -104,6 +104,33 @@ describe('Sweeper.sweep()', () => {
     expect(await sweeper.sweep()).toMatchObject({ booked: 0 })
   })
 
+  it('settles with the row of the dead process where that reached the ledger first', async () => {
+    const { time, counters, books, errors, state, take } = setUp()
+    take('call', toNote(NOTE))
+    time.nowMs += LAPSED_MS
+    const sweeper = createSweeper({
+      counters,
+      spent: books,
+      flush: books.flush,
+      book: async ({ attemptId, receivedAtMs }, { holdId }) => {
+        const row = {
+          id: attemptId,
+          requestId: holdId,
+          organizationId: 'acme',
+          keyId: 'K1',
+          atMs: receivedAtMs,
+        }
+        books.record({ ...row, tokens: 7, costNanoUsd: 70 })
+        await books.flush()
+        return { requests: 1, tokens: 3, costNanoUsd: 30 }
+      },
+      onError: (error) => errors.push(error),
+    })
+    expect(await sweeper.sweep()).toMatchObject({ booked: 1 })
+    expect(errors).toEqual([])
+    expect(state()).toEqual({ used: 70, held: 0 })
+  })
+
   it('gives back what never left, or has a note that nobody can read', async () => {
     const { time, sweeper, take, state, booked } = setUp()
     take('one')

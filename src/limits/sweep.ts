@@ -101,7 +101,10 @@ export function createSweeper(options: SweeperOptions): Sweeper {
       return 'released'
     }
     // Booked first: between the two it is counted as held, and never as nothing.
-    await counters.settle(organizationId, holdId, await options.book(note, hold))
+    const booked = await options.book(note, hold)
+    // The row of the dead process may have come first, and is the one that stays.
+    const kept = await spent.settled([holdId])
+    await counters.settle(organizationId, holdId, kept.get(holdId) ?? booked)
     return 'booked'
   }
 
