@@ -213,6 +213,9 @@ describe('growWith() within the hold', () => {
       const last = { characters: 90_000, tokens: 30_000, frames: [TEXT, end] }
       const stream = await new Stream(holdOf(), []).run(last)
       expect(stream).toMatchObject({ seen: [[TEXT, end]], asked: [], counted: [] })
+      const both: ReplyFrame = { raw: undefined, events: [...TEXT.events, ...end.events] }
+      const inOne = await new Stream(holdOf(), []).run({ ...last, frames: [both] })
+      expect(inOne.counted).toEqual([])
     }
   })
 

@@ -25,7 +25,7 @@ export class FadingHistogram {
     const bucket = bucketOf(value)
     if (this.weight >= WEIGHT_MAX) this.fade()
     this.counts[bucket] = (this.counts[bucket] ?? 0) + 1
-    if (value > (this.largest[bucket] ?? 0)) this.largest[bucket] = value
+    this.largest[bucket] = Math.max(value, this.largest[bucket] ?? 0)
     this.weight++
     this.answered = undefined
   }

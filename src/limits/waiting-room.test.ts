@@ -250,6 +250,8 @@ describe('WaitingRoom.close()', () => {
     const hall = new Hall()
     const ticket = hall.join()
     hall.room.close()
+    // Its deadline, and no look any more.
+    expect(vi.getTimerCount()).toBe(1)
     ticket.leave()
     expect(vi.getTimerCount()).toBe(0)
   })
