@@ -116,6 +116,10 @@ describe('ConfigError', () => {
       '1:22 storage.database must be `embedded` or a URL that begins with postgres:// or postgresql://',
     ],
     [
+      'storage: { journal: redis, redis: none }',
+      '1:21 storage.journal `redis` needs the URL of one in `storage.redis`',
+    ],
+    [
       'models: { a: { targets: [x/y] } }',
       '1:26 models.a.targets[0] there is no provider `x`. None is configured.',
     ],
