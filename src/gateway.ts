@@ -28,6 +28,7 @@ import type { ModelList } from './providers/model-list.ts'
 import type { BatchWatch } from './resources/batch-watch.ts'
 import { createReferenceStage } from './resources/reference-stage.ts'
 import { HealthBook } from './routing/provider-health.ts'
+import { RetryBudget } from './routing/retry-budget.ts'
 import { createRouteStage } from './routing/route-stage.ts'
 import { createSimulator, type Simulator } from './simulator/server.ts'
 import type { Database } from './storage/database.ts'
@@ -156,6 +157,8 @@ async function openGateway(options: GatewayOptions, closers: Closers): Promise<G
   const { journal, drainer, unfinished } = books
   const { limits, alerts } = control
   const providerHealth = new HealthBook()
+  /** What each call has to let go of at its end. */
+  const leaving = new WeakMap<Exchange, () => void>()
   events.on('attempt', unfinished.began)
   events.on('settled', unfinished.ended)
   events.on('settled', alerts.noteSettled)
@@ -170,6 +173,14 @@ async function openGateway(options: GatewayOptions, closers: Closers): Promise<G
     random,
     simulatorUrl,
     onAttempt: (exchange, attempt) => events.emit('attempt', exchange, attempt),
+    onLeave(exchange, leave) {
+      const others = leaving.get(exchange)
+      leaving.set(exchange, () => {
+        others?.()
+        leave()
+      })
+    },
+    retries: new RetryBudget(() => clock.monotonicMs()),
     stagesOf,
   }
   /** Those whose calls may not be over: the one in force, and earlier ones. */
@@ -211,6 +222,7 @@ async function openGateway(options: GatewayOptions, closers: Closers): Promise<G
   }
 
   function onSettled(exchange: Exchange, outcome: Outcome, rows: readonly LedgerRow[]): void {
+    leaving.get(exchange)?.()
     limits.admission.settle(exchange, outcome.kind === 'completed' && outcome.error === undefined)
     providerHealth.noteAttempts(exchange.attempts, outcome.endedMs)
     events.emit('settled', exchange, outcome, rows)

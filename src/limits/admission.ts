@@ -49,6 +49,12 @@ export interface Admission {
    * @throws GatewayError the code of the limit that stands in the way; `storage_unavailable`
    */
   admit(exchange: Exchange, quoteOf: QuoteOf): Promise<void> | undefined
+  /**
+   * Makes what a call holds enough for another target, beside what its attempts have come to so far.
+   *
+   * @throws GatewayError the code of the limit that stands in the way; then the hold is as it was
+   */
+  cover(exchange: Exchange, target: TargetName, quoteOf: QuoteOf): Promise<void> | undefined
   /** Grows the hold with the answer, where it may be too small for all of it. */
   relay(events: ReplyEvents, exchange: Exchange): ReplyEvents
   /** Turns the hold into what the call came to. Once; never throws and waits for nobody. */
@@ -74,9 +80,12 @@ export function createAdmission(options: AdmissionOptions): Admission {
   const renewal = setInterval(renew, RENEW_MS)
   renewal.unref()
 
-  function demandOf(exchange: Exchange, quoteOf: QuoteOf): Demand {
-    const { incoming, plan } = exchange
-    const target = plan?.targets[0]
+  function demandOf(
+    exchange: Exchange,
+    quoteOf: QuoteOf,
+    target: TargetName | undefined = exchange.plan?.targets[0],
+  ): Demand {
+    const { incoming } = exchange
     const asked = askedOutputOf(incoming)
     // Files and batches, and counting: nothing is sold by the call itself.
     if (target === undefined || incoming.operation === 'token-count')
@@ -280,6 +289,52 @@ export function createAdmission(options: AdmissionOptions): Admission {
     })
   }
 
+  function cover(exchange: Exchange, target: TargetName, quoteOf: QuoteOf): Promise<void> | undefined {
+    const held = open.get(exchange.id)
+    if (held === undefined) return undefined
+    const demand = demandOf(exchange, quoteOf, target)
+    return extend(exchange, held, demand)
+  }
+
+  /** What earlier attempts came to is charged in any case, so the rest has to be enough for this one. */
+  async function extend(exchange: Exchange, held: CallHold, demand: Demand): Promise<void> {
+    const { organizationId, id, covering } = held
+    const spent = actualOf(exchange.attempts).costNanoUsd
+    let refused: Extract<TakeResult, { granted: false }> | undefined
+    for (const ask of [demand.whole(), demand.usual(), demand.least()]) {
+      const missing = Math.max(0, spent + ask.amounts.costNanoUsd - held.costNanoUsd)
+      const more = { requests: 0, tokens: 0, costNanoUsd: missing }
+      const result = missing === 0 ? undefined : await counters.grow(organizationId, id, more, LEASE_MS)
+      if (result?.granted === false) {
+        refused = result
+        continue
+      }
+      const costNanoUsd = held.costNanoUsd + missing
+      const covered = new CallHold({
+        organizationId,
+        id,
+        covering,
+        demand,
+        ask: { amounts: { ...ask.amounts, costNanoUsd }, outputTokens: ask.outputTokens },
+        states: result?.states ?? held.states,
+        takenAtMs: held.takenAtMs,
+      })
+      open.set(id, covered)
+      exchange.allowance = covered
+      return
+    }
+    if (refused !== undefined) throw refusedBy(exchange, covering, refused)
+  }
+
+  function refusedBy(
+    exchange: Exchange,
+    covering: Covering,
+    result: Extract<TakeResult, { granted: false }>,
+  ): GatewayError {
+    const blocked = standingIn(covering, result.refusedBy)
+    return refuse(exchange, covering, { ...blocked, renewsInMs: result.retryAfterMs ?? undefined }, result)
+  }
+
   function settle(exchange: Exchange, isComplete: boolean): void {
     const held = open.get(exchange.id)
     if (held === undefined) return
@@ -335,6 +390,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
 
   return {
     admit,
+    cover,
     relay(events, exchange) {
       const held = open.get(exchange.id)
       if (held === undefined || !mayOutgrow(held)) return events

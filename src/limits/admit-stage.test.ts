@@ -7,7 +7,14 @@ import { createAdmitStage } from './admit-stage.ts'
 const QUOTE: QuoteOf = () => ({ quote: { costOf: () => 0 }, priceVersion: 'v', unitsNanoUsd: 0 })
 
 function admission(changes: Partial<Admission> = {}): Admission {
-  return { admit: () => undefined, relay: (events) => events, settle: () => {}, close: () => {}, ...changes }
+  return {
+    admit: () => undefined,
+    cover: () => undefined,
+    relay: (events) => events,
+    settle: () => {},
+    close: () => {},
+    ...changes,
+  }
 }
 
 describe('createAdmitStage()', () => {

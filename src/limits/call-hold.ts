@@ -11,6 +11,8 @@ export class CallHold implements Allowance {
   readonly demand: Demand
   /** Of the meters, in their order, as they were when the hold was taken or grew last. */
   states: readonly MeterState[]
+  /** Nano-dollars that were held when it was taken, or made enough for another target. */
+  readonly costNanoUsd: number
   /** Tokens of output, of all answers, that the held money covers. */
   outputTokens: number
   /** Unix milliseconds when it was taken. */
@@ -30,6 +32,7 @@ export class CallHold implements Allowance {
     this.covering = options.covering
     this.demand = options.demand
     this.states = options.states
+    this.costNanoUsd = options.ask.amounts.costNanoUsd
     this.outputTokens = options.ask.outputTokens
     this.takenAtMs = options.takenAtMs
   }

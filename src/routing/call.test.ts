@@ -38,6 +38,8 @@ function setUp(script: Script, more: Parameters<typeof makeProvider>[1] & Partia
       countInput: async () => 42,
     },
     onAttempt: onAttempt ?? (() => undefined),
+    onLeave: () => undefined,
+    random: () => 0.5,
   })
   return { call, provider, accounted }
 }

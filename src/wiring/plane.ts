@@ -24,8 +24,10 @@ import type { BatchMeans } from '../resources/batch-watch.ts'
 import { createResourceCall } from '../resources/resource-call.ts'
 import { createCall } from '../routing/call.ts'
 import { countUnits } from '../routing/forward-units.ts'
+import { ProviderGate } from '../routing/provider-gate.ts'
 import { createProviderObjects } from '../routing/provider-objects.ts'
 import { createResolver, type Resolver } from '../routing/resolve.ts'
+import type { RetryBudget } from '../routing/retry-budget.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Books } from './books.ts'
 import type { Control } from './control.ts'
@@ -44,6 +46,10 @@ export interface PlaneParts {
   /** @returns where the simulator listens; it is started when a configuration first leads to it */
   readonly simulatorUrl: () => Promise<string>
   readonly onAttempt: (exchange: Exchange, attempt: Attempt) => void
+  /** Is called when the exchange is over, at the latest. */
+  readonly onLeave: (exchange: Exchange, leave: () => void) => void
+  /** Of the further tries of all calls together. */
+  readonly retries: RetryBudget
   /** The way of a call, in order. */
   readonly stagesOf: (means: StageMeans) => readonly Stage[]
 }
@@ -94,6 +100,11 @@ export async function buildPlane(
     dialects: DIALECTS,
     accountant,
     onAttempt: parts.onAttempt,
+    onLeave: parts.onLeave,
+    random: parts.random,
+    gates: gatesOf(providers),
+    retries: parts.retries,
+    cover: (exchange, target) => parts.control.limits.admission.cover(exchange, target, quoteOf),
   })
   return {
     config,
@@ -200,6 +211,20 @@ function withResources(
     requireModel,
     forward,
   })
+}
+
+/** One for each provider whose calls under way are bounded. */
+function gatesOf(providers: ReadonlyMap<string, Provider>): Map<string, ProviderGate> {
+  return new Map(
+    [...providers].flatMap(
+      ([
+        name,
+        {
+          settings: { concurrencyMax },
+        },
+      ]) => (concurrencyMax === undefined ? [] : [[name, new ProviderGate(name, concurrencyMax)]]),
+    ),
+  )
 }
 
 /** @returns names of the providers that have it in OpenAI's shape */
