@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts'
 import { attemptId } from '../core/ids.ts'
-import type { Attempt, Exchange, TargetName } from '../pipeline/exchange.ts'
-import type { Reply } from '../pipeline/reply.ts'
+import type { Attempt, Exchange, Plan, TargetName } from '../pipeline/exchange.ts'
+import type { ChatStream, Reply } from '../pipeline/reply.ts'
 import type { Provider } from '../providers/provider-set.ts'
 import { failAttempt, newAttempt } from './attempt.ts'
 import { begun } from './begun-stream.ts'
@@ -11,6 +11,7 @@ import { callEmbedding } from './embedding-call.ts'
 import { type Fault, faultOf } from './fault.ts'
 import { callForward } from './forward-call.ts'
 import { callTokenCount } from './token-count-call.ts'
+import { whole } from './whole-stream.ts'
 
 /** What became of one try. */
 export type Tried = { readonly reply: Reply; readonly attempt: Attempt } | Failed
@@ -48,7 +49,7 @@ export async function tryTarget(
     leave = entered instanceof Promise ? await entered : entered
     if (leave !== undefined) context.onLeave(exchange, leave)
     const reply = await callOperation(context, exchange, attempt, provider, signal)
-    const answer = reply.kind === 'stream' ? await begun(reply) : reply
+    const answer = reply.kind === 'stream' ? await ready(reply, exchange.plan) : reply
     if (answer.status >= 400) return await failed(refusalOf(attempt, answer.status), answer)
     breakers?.note(target, undefined, { durationMs: clock.monotonicMs() - attempt.startedMs })
     return { reply: answer, attempt }
@@ -67,6 +68,11 @@ export async function tryTarget(
     })
     return { reply: undefined, attempt, error, fault, refusal }
   }
+}
+
+/** A stream that is to be held back has to be complete, any other has to have begun. */
+function ready(reply: ChatStream, plan: Plan | undefined): Promise<ChatStream> {
+  return plan?.policy?.afterFirstToken === 'buffer' ? whole(reply) : begun(reply)
 }
 
 /** The provider's own error went through: what it means. */
