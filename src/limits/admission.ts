@@ -304,7 +304,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
     for (const ask of [demand.whole(), demand.usual(), demand.least()]) {
       const missing = Math.max(0, spent + ask.amounts.costNanoUsd - held.costNanoUsd)
       const more = { requests: 0, tokens: 0, costNanoUsd: missing }
-      const result = missing === 0 ? undefined : await counters.grow(organizationId, id, more, LEASE_MS)
+      // Where nothing can refuse, nothing has to be held.
+      const result = missing === 0 || !covering.isLimited ? undefined : await grow(held, more)
       if (result?.granted === false) {
         refused = result
         continue
@@ -324,6 +325,17 @@ export function createAdmission(options: AdmissionOptions): Admission {
       return
     }
     if (refused !== undefined) throw refusedBy(exchange, covering, refused)
+  }
+
+  /** Grows a hold, also where the counters were lost since it was taken. */
+  async function grow(held: CallHold, more: Amounts): Promise<TakeResult | undefined> {
+    const { organizationId, id, covering } = held
+    try {
+      return await counters.grow(organizationId, id, more, LEASE_MS)
+    } catch (error) {
+      await recount(organizationId, covering, error)
+      return counters.grow(organizationId, id, more, LEASE_MS)
+    }
   }
 
   function refusedBy(
@@ -395,9 +407,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       const held = open.get(exchange.id)
       if (held === undefined || !mayOutgrow(held)) return events
       return growWith(events, held, {
-        counters,
-        recount: (error) => recount(held.organizationId, held.covering, error),
-        leaseMs: LEASE_MS,
+        grow: (more) => grow(held, more),
         attempt: () => exchange.attempts.at(-1),
         countText: (attempt: Attempt) => options.countText(attempt.outputText, attempt.model),
       })

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { StreamEvent } from '../contract/chat.ts'
 import type { Attempt } from '../pipeline/exchange.ts'
 import type { ReplyEvents, ReplyFrame } from '../pipeline/reply.ts'
@@ -6,7 +6,7 @@ import { CallHold } from './call-hold.ts'
 import type { Demand } from './demand.ts'
 import { growWith, mayOutgrow } from './growth.ts'
 import { makeAttempt, makeKnownDemand, makeMeter, makeState, OUTPUT_NANO } from './limits-fixture.ts'
-import type { Amounts, Counters, Meter, TakeResult } from './ports.ts'
+import type { Amounts, Meter, TakeResult } from './ports.ts'
 
 const BUDGET = makeMeter()
 const TOKENS = makeMeter({
@@ -16,7 +16,6 @@ const TOKENS = makeMeter({
   window: { kind: 'rolling', ms: 3_600_000 },
 })
 const METERS = [TOKENS, BUDGET]
-const LEASE_MS = 30_000
 
 /** A stream that usually has 1,000 tokens, of at most 10,000. */
 const GROWING = { asked: { tokensMax: 10_000, choices: 1, tokensMin: 16 }, grows: true }
@@ -72,11 +71,8 @@ class Stream {
   pulled = 0
   isClosed = false
   attempt: Attempt | undefined = makeAttempt()
-  recount = vi.fn(async (error: unknown): Promise<void> => {
-    throw error
-  })
   readonly held: CallHold
-  readonly answers: (TakeResult | undefined)[]
+  private readonly answers: (TakeResult | undefined)[]
   private tokens = 0
   private readonly character: string
 
@@ -91,19 +87,13 @@ class Stream {
   }
 
   async run(...pieces: readonly Piece[]): Promise<this> {
-    const counters: Pick<Counters, 'grow'> = {
-      grow: (organizationId, holdId, more, leaseMs) => {
-        expect([organizationId, holdId, leaseMs]).toEqual(['o', 'req_1', LEASE_MS])
+    const grown = growWith(this.upstream(pieces), this.held, {
+      grow: async (more) => {
         this.asked.push(more)
         if (this.answers.length === 0) throw new Error('The hold was not expected to grow again.')
         return this.answers.shift()
       },
-    }
-    const grown = growWith(this.upstream(pieces), this.held, {
-      counters,
-      leaseMs: LEASE_MS,
       attempt: () => this.attempt,
-      recount: this.recount,
       countText: async (attempt) => {
         this.counted.push(attempt.outputText.length)
         return this.tokens
@@ -403,17 +393,6 @@ describe('growWith() at the end of the money', () => {
     const refusal: TakeResult = { granted: false, refusedBy: '', retryAfterMs: null, states: [] }
     const { errors } = await new Stream(holdOf(undefined, []), [refusal]).run(...pieces([3980, 995]))
     expect(errors).toMatchObject([{ type: 'error', error: { code: 'internal_error' } }])
-  })
-
-  it('asks again where the counters were lost and counted anew', async () => {
-    const held = holdOf()
-    const stream = new Stream(held, [])
-    stream.recount.mockImplementation(async () => {
-      stream.answers.push(granted())
-    })
-    await stream.run(...pieces([3980, 995]))
-    expect(stream.tokensAsked).toEqual([500, 500])
-    expect([held.outputTokens, stream.errors]).toEqual([1500, []])
   })
 
   it('lets the failure of the counters be seen', async () => {

@@ -3,13 +3,11 @@ import type { Attempt } from '../pipeline/exchange.ts'
 import type { ReplyEvents, ReplyFrame } from '../pipeline/reply.ts'
 import type { CallHold } from './call-hold.ts'
 import { limitExceeded } from './limit-errors.ts'
-import type { Amounts, Counters, TakeResult } from './ports.ts'
+import type { Amounts, TakeResult } from './ports.ts'
 
 export interface GrowthOptions {
-  readonly counters: Pick<Counters, 'grow'>
-  /** Counts the organization anew where its counters were lost. @throws the error itself where it is another */
-  readonly recount: (error: unknown) => Promise<void>
-  readonly leaseMs: number
+  /** Adds to what is held, or to nothing. @returns `undefined` where the hold is gone */
+  readonly grow: (more: Amounts) => Promise<TakeResult | undefined>
   /** The attempt that writes. */
   readonly attempt: () => Attempt | undefined
   /** @returns tokens that it wrote so far */
@@ -90,25 +88,15 @@ export async function* growWith(
   async function tryTo(more: number): Promise<TakeResult | undefined> {
     const { demand, outputTokens } = held
     const costNanoUsd = demand.costOf(outputTokens + more) - demand.costOf(outputTokens)
-    let result = await ask({ requests: 0, tokens: more, costNanoUsd })
+    let result = await options.grow({ requests: 0, tokens: more, costNanoUsd })
     // A limit on tokens keeps calls from beginning; one that was let in may end, and counts.
     if (result?.granted === false && quantityOf(result.refusedBy) === 'tokens')
-      result = await ask({ requests: 0, tokens: 0, costNanoUsd })
+      result = await options.grow({ requests: 0, tokens: 0, costNanoUsd })
     if (result?.granted === true) {
       held.outputTokens += more
       held.states = result.states
     }
     return result
-  }
-
-  async function ask(more: Amounts): Promise<TakeResult | undefined> {
-    const { organizationId, id } = held
-    try {
-      return await options.counters.grow(organizationId, id, more, options.leaseMs)
-    } catch (error) {
-      await options.recount(error)
-      return options.counters.grow(organizationId, id, more, options.leaseMs)
-    }
   }
 
   function quantityOf(meterId: string) {

@@ -51,7 +51,9 @@ describe('CompiledPolicy', () => {
     expect(compiled.budgetAt(MARCH)?.window).toMatchObject({ startMs: MARCH })
     // A call that came in before the turn of the month.
     expect(compiled.budgetAt(MARCH - 1)?.window).toEqual(february)
-    expect(compiled.budgetAt(Date.UTC(2026, 1))?.window).toEqual(february)
+    const first = compiled.budgetAt(Date.UTC(2026, 1))
+    expect(first?.window).toEqual(february)
+    expect(compiled.budgetAt(Date.UTC(2026, 1))).toBe(first)
   })
 
   it('may have no budget, and no limits', () => {
@@ -129,6 +131,13 @@ describe('PolicyBook.covering()', () => {
       'key/K/budget',
     ])
     expect(owners.map(({ subject }) => subject.scope)).toEqual(['organization', 'organization', 'key'])
+  })
+
+  it('counts in the period of the moment in which the call came in', () => {
+    const book = bookOf({ limits: undefined, budget: NO_BUDGET })
+    const startAt = (atMs: number) => book.covering(CALLER, {}, atMs).meters[0]?.window
+    expect(startAt(NOW)).toMatchObject({ startMs: Date.UTC(2026, 1) })
+    expect(startAt(MARCH)).toMatchObject({ startMs: MARCH })
   })
 
   it('is limited where anything can refuse', () => {

@@ -99,9 +99,9 @@ export class PolicyBook {
     const gathering = new Gathering(atMs)
     const whole = policies.organization.get('')
     gathering.add(whole)
-    if (caller.teamId !== null && policies.team.size > 0) gathering.add(policies.team.get(caller.teamId))
-    if (caller.keyId !== null && policies.key.size > 0) gathering.add(policies.key.get(caller.keyId))
-    if (caller.user !== null && policies.user.size > 0) gathering.add(policies.user.get(caller.user))
+    if (caller.teamId !== null) gathering.add(policies.team.get(caller.teamId))
+    if (caller.keyId !== null) gathering.add(policies.key.get(caller.keyId))
+    if (caller.user !== null) gathering.add(policies.user.get(caller.user))
     if (policies.tag.size > 0)
       for (const name in tags) gathering.add(policies.tag.get(`${name}=${tags[name]}`))
     const { meters, owners, isLimited } = gathering
