@@ -1,11 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { GatewayError } from '../core/errors.ts'
-import { createResolver, type ResolverOptions, type RouteSettings } from './resolve.ts'
+import type { Exchange } from '../pipeline/exchange.ts'
+import { makeExchange, makeIncoming, NO_HINTS } from '../pipeline/fixtures/make-exchange.ts'
+import { createResolver, type Resolver, type ResolverOptions } from './resolve.ts'
+import { DEFAULT_POLICY } from './strategy/route-policy.ts'
+import type { RouteSettings, StrategyName } from './strategy/route-settings.ts'
 
-function route(strategy: string, ...targets: readonly [string, number][]): RouteSettings {
+function route(strategy: StrategyName, ...targets: readonly [string, number][]): RouteSettings {
   return {
     strategy,
+    fallback: true,
+    afterFirstToken: 'error',
+    retries: 2,
     targets: targets.map(([name, weight]) => ({
       provider: name.slice(0, name.indexOf('/')),
       model: name.slice(name.indexOf('/') + 1),
@@ -36,15 +43,27 @@ function resolver(changes: Partial<ResolverOptions> = {}) {
   })
 }
 
+function callFor(model: string, task?: string, text = 'Hi'): Exchange {
+  return makeExchange({
+    incoming: makeIncoming(
+      { model, messages: [{ role: 'user', content: text }] },
+      { hints: { ...NO_HINTS, task } },
+    ),
+    caller: { organizationId: 'o', teamId: null, keyId: null, user: null, models: null },
+  })
+}
+
+const ALL = () => true
+
 function targetsOf(model: string, changes: Partial<ResolverOptions> = {}, task?: string): string[] {
   return resolver(changes)
-    .resolve(model, task, () => true)
+    .resolve(callFor(model, task), ALL)
     .targets.map((target) => `${target.provider}/${target.model}`)
 }
 
 function refusal(model: string, task?: string, changes: Partial<ResolverOptions> = {}): GatewayError {
   try {
-    resolver(changes).resolve(model, task, () => true)
+    resolver(changes).resolve(callFor(model, task), ALL)
   } catch (error) {
     return error as GatewayError
   }
@@ -61,26 +80,27 @@ describe('resolve()', () => {
     expect(targetsOf('gpt-4o', { routes })).toEqual(['anthropic/claude-sonnet-4-5'])
     expect(targetsOf('openai/o3', { routes })).toEqual(['anthropic/claude-sonnet-4-5'])
     expect(targetsOf('auto', { routes }, 'summarization')).toEqual(['openai/o3'])
-    expect(resolver({ routes }).resolve('gpt-4o', undefined, () => true).route).toBe('gpt-4o')
+    expect(resolver({ routes }).resolve(callFor('gpt-4o'), ALL).route).toBe('gpt-4o')
   })
 
   it('then provider/model, by the name the provider has for it, slashes and all', () => {
     expect(targetsOf('openai/anything-new')).toEqual(['openai/anything-new'])
     expect(targetsOf('azure/gpt-4o')).toEqual(['azure/my-deployment'])
     expect(targetsOf('openai/accounts/x/models/y')).toEqual(['openai/accounts/x/models/y'])
-    expect(resolver().resolve('azure/gpt-4o', undefined, () => true).route).toBe('azure/gpt-4o')
+    expect(resolver().resolve(callFor('azure/gpt-4o'), ALL).route).toBe('azure/gpt-4o')
   })
 
   it('then a bare name that exactly one provider serves', () => {
     expect(targetsOf('claude-sonnet-4-5')).toEqual(['anthropic/claude-sonnet-4-5'])
-    expect(resolver().resolve('o3', undefined, () => true).route).toBe('openai/o3')
+    expect(resolver().resolve(callFor('o3'), ALL).route).toBe('openai/o3')
     expect(refusal('shared').code).toBe('model_not_found')
   })
 
   it('then auto, by the task', () => {
     expect(targetsOf('auto', {}, 'summarization')).toEqual(['openai/gpt-4o', 'anthropic/claude-sonnet-4-5'])
-    expect(resolver().resolve('auto', 'summarization', () => true).route).toBe('chat')
+    expect(resolver().resolve(callFor('auto', 'summarization'), ALL).route).toBe('chat')
     expect(refusal('auto').message).toContain('x-gatehouse-task')
+    expect(refusal('auto').message).toContain('Known: summarization')
     expect(refusal('auto', 'code').message).toContain('Known: summarization')
     expect(refusal('auto', 'constructor').code).toBe('model_not_found')
   })
@@ -105,10 +125,10 @@ describe('resolve()', () => {
   })
 
   it('suggests nothing that the caller may not use', () => {
-    const resolve = () => resolver().resolve('gpt-4', undefined, (name) => name.startsWith('anthropic/'))
+    const resolve = () => resolver().resolve(callFor('gpt-4'), (name) => name.startsWith('anthropic/'))
     expect(resolve).toThrow(/anthropic\/claude-sonnet-4-5/)
     expect(resolve).not.toThrow(/openai/)
-    expect(() => resolver().resolve('gpt-4', undefined, () => false)).toThrow(/`gpt-4`\.$/)
+    expect(() => resolver().resolve(callFor('gpt-4'), () => false)).toThrow(/`gpt-4`\.$/)
   })
 
   it('says what is missing where there is no name', () => {
@@ -118,8 +138,8 @@ describe('resolve()', () => {
 
   it('forgets names that callers invent before they fill the memory', () => {
     const resolve = resolver().resolve
-    for (let i = 0; i < 25_000; i++) resolve(`openai/m${i}`, undefined, () => true)
-    expect(resolve('openai/m1', undefined, () => true).targets[0]?.model).toBe('m1')
+    for (let i = 0; i < 25_000; i++) resolve(callFor(`openai/m${i}`), ALL)
+    expect(resolve(callFor('openai/m1'), ALL).targets[0]?.model).toBe('m1')
   })
 
   it('never throws anything but its own errors', () => {
@@ -127,7 +147,7 @@ describe('resolve()', () => {
     fc.assert(
       fc.property(fc.string(), fc.option(fc.string(), { nil: undefined }), (model, task) => {
         try {
-          expect(resolve(model, task, () => true).targets.length).toBeGreaterThan(0)
+          expect(resolve(callFor(model, task), ALL).targets.length).toBeGreaterThan(0)
         } catch (error) {
           expect(['model_not_found', 'invalid_request']).toContain((error as GatewayError).code)
         }
@@ -173,5 +193,79 @@ describe('the choice by weight', () => {
         expect(new Map(named).get(targets[0] ?? '')).toBeGreaterThan(0)
       }),
     )
+  })
+})
+
+describe('auto without a task', () => {
+  const routes = new Map([
+    ['coder', route('priority', ['openai/a', 1])],
+    ['talker', route('priority', ['openai/b', 1])],
+  ])
+  const planOf = (tasks: Record<string, string>, text: string) =>
+    resolver({ routes, tasks: new Map(Object.entries(tasks)) }).resolve(callFor('auto', undefined, text), ALL)
+
+  it('guesses the task from what the user wrote last, and says by what', () => {
+    const { route: name, targets } = planOf({ code: 'coder', chat: 'talker' }, 'Refactor this function')
+    expect(name).toBe('coder')
+    expect(targets[0]?.reason).toBe(
+      'task code, guessed by the word "refactor"; the only target of the route coder',
+    )
+  })
+
+  it('takes the route of chat where the guessed task has none, and nothing where chat has none either', () => {
+    expect(planOf({ chat: 'talker' }, 'Translate this').route).toBe('talker')
+    expect(planOf({ chat: 'talker' }, 'Hi').targets[0]?.reason).toContain('task chat')
+    expect(() => planOf({ code: 'coder' }, 'Hi')).toThrow('x-gatehouse-task')
+  })
+})
+
+describe('routes of organizations', () => {
+  const own = new Map([
+    ['chat', route('priority', ['anthropic/claude-sonnet-4-5', 1])],
+    ['theirs', route('priority', ['openai/o3', 1])],
+    ['gone', route('priority', ['nobody/m', 1], ['openai/o3', 1])],
+  ])
+  const changes = { routesOf: (id: string) => (id === 'o' ? own : undefined) }
+
+  it('hold before those of the configuration, and for nobody else', () => {
+    expect(targetsOf('chat', changes)).toEqual(['anthropic/claude-sonnet-4-5'])
+    expect(targetsOf('theirs', changes)).toEqual(['openai/o3'])
+    const other = { ...callFor('chat'), caller: undefined }
+    expect(resolver(changes).resolve(other, ALL).targets).toHaveLength(2)
+    expect(() => resolver(changes).resolve({ ...callFor('theirs'), caller: undefined }, ALL)).toThrow()
+  })
+
+  it('do without targets whose provider is not there any more, and give way where none is', () => {
+    expect(targetsOf('gone', changes)).toEqual(['openai/o3'])
+    const lost = new Map([['chat', route('priority', ['nobody/m', 1])]])
+    expect(targetsOf('chat', { routesOf: () => lost })).toEqual([
+      'openai/gpt-4o',
+      'anthropic/claude-sonnet-4-5',
+    ])
+  })
+
+  it('routesFor() lists what calls find, each name once', () => {
+    const listed = (id: string | undefined) =>
+      resolver(changes)
+        .routesFor(id)
+        .map(({ route: { name }, source }) => `${name} ${source}`)
+    expect(listed('o')).toEqual(['chat organization', 'theirs organization', 'gone organization'])
+    expect(listed('p')).toEqual(['chat configuration'])
+    expect(listed(undefined)).toEqual(['chat configuration'])
+  })
+})
+
+describe('plans', () => {
+  it('carry how the route treats its calls', () => {
+    const settings = { ...route('priority', ['openai/a', 1], ['openai/b', 1]), retries: 5, hedgeAfterMs: 700 }
+    const plan = resolver({ routes: new Map([['r', settings]]) }).resolve(callFor('r'), ALL)
+    expect(plan.policy).toMatchObject({ retries: 5, hedgeAfterMs: 700, timeouts: { totalMs: undefined } })
+    expect(resolver().resolve(callFor('openai/x'), ALL).policy).toBe(DEFAULT_POLICY)
+  })
+
+  it('are made once where nothing about the call matters', () => {
+    const one: Resolver = resolver()
+    for (const model of ['chat', 'openai/x', 'o3'])
+      expect(one.resolve(callFor(model), ALL)).toBe(one.resolve(callFor(model), ALL))
   })
 })

@@ -1,15 +1,26 @@
 import { distance } from 'fastest-levenshtein'
 import { GatewayError } from '../core/errors.ts'
-import type { Plan, TargetName } from '../pipeline/exchange.ts'
-
-/** A name under `models` and where it leads, as the configuration says. */
-export interface RouteSettings {
-  readonly targets: readonly { readonly provider: string; readonly model: string; readonly weight: number }[]
-  readonly strategy: string
-}
+import type { Exchange } from '../pipeline/exchange.ts'
+import { Affinity } from './strategy/affinity.ts'
+import { CallFacts, type RoutingCall } from './strategy/call-facts.ts'
+import {
+  compileRoute,
+  type Route,
+  type RouteMeans,
+  type RoutePlan,
+  withReason,
+} from './strategy/compile-route.ts'
+import type { TaskGuess } from './strategy/guess-task.ts'
+import type { OrderingMeans } from './strategy/ordering.ts'
+import { Pace, targetKey } from './strategy/pace.ts'
+import { DEFAULT_POLICY } from './strategy/route-policy.ts'
+import type { RouteSettings } from './strategy/route-settings.ts'
+import { NOTHING_KNOWN } from './strategy/target-facts.ts'
 
 export interface ResolverOptions {
   readonly routes: ReadonlyMap<string, RouteSettings>
+  /** Routes that organizations have of their own: they hold before those of the configuration. */
+  readonly routesOf?: ((organizationId: string) => ReadonlyMap<string, RouteSettings> | undefined) | undefined
   /** Name of the route that `auto` stands for, by task. */
   readonly tasks: ReadonlyMap<string, string>
   /** The configured providers, and what each calls a model that has another name here. */
@@ -20,6 +31,18 @@ export interface ResolverOptions {
   readonly suggestions: () => readonly string[]
   /** Uniform in [0, 1). */
   readonly random: () => number
+  /** Left out: of this resolver alone, and forgotten with it. */
+  readonly pace?: Pace | undefined
+  /** Left out: of this resolver alone, and forgotten with it. */
+  readonly affinity?: Affinity | undefined
+  /** Left out: nobody knows what calls cost, and the heaviest target is the cheapest. */
+  readonly costOf?: OrderingMeans['costOf'] | undefined
+  /** Left out: every target can do everything. */
+  readonly factsOf?: RouteMeans['factsOf'] | undefined
+  /** Left out: every target is. */
+  readonly isHealthy?: RouteMeans['isHealthy'] | undefined
+  /** Left out: that of the process. */
+  readonly monotonicMs?: (() => number) | undefined
 }
 
 /** Finds where the `model` of a request leads. */
@@ -28,52 +51,73 @@ export interface Resolver {
    * @param mayUse whether the caller may know of a name: others are not suggested
    * @throws GatewayError `model_not_found`, naming the nearest names
    */
-  resolve(model: string, task: string | undefined, mayUse: (name: string) => boolean): Plan
+  resolve(call: RoutingCall, mayUse: (name: string) => boolean): RoutePlan
+  /** Takes from a call that is over what the next ones are to know: how fast its targets were, where its session is. */
+  settled(call: Exchange, nowMs: number): void
+  /** @returns the routes that an organization's calls find; those of the configuration alone where none is named */
+  routesFor(organizationId: string | undefined): readonly RouteInForce[]
+}
+
+/** A route that calls find, and whose it is. */
+export interface RouteInForce {
+  readonly route: Route
+  readonly source: 'configuration' | 'organization'
 }
 
 /** How many answers are remembered; a caller that invents names must not fill the memory. */
 const REMEMBERED_MAX = 10_000
 const NAME_LENGTH_MAX = 256
 
-interface Resolved {
-  readonly route: string
-  readonly targets: readonly TargetName[]
-  /** Where the first target is drawn; else the targets are tried as they stand. */
-  readonly draw: Draw | undefined
-}
-
-interface Draw {
-  /** Running sums of the weights of the targets. */
-  readonly sums: readonly number[]
-  /** The targets in the order in which those that were not drawn are tried. */
-  readonly byWeight: readonly TargetName[]
-}
+/** Where a name leads. */
+type Way = Pick<Route, 'name' | 'plan'>
 
 export function createResolver(options: ResolverOptions): Resolver {
-  const remembered = new Map<string, Resolved>()
+  const { pace = new Pace(), affinity = new Affinity(), monotonicMs = () => performance.now() } = options
+  const means: RouteMeans = {
+    pace,
+    affinity,
+    monotonicMs,
+    random: options.random,
+    costOf: options.costOf ?? (() => undefined),
+    factsOf: options.factsOf ?? (() => NOTHING_KNOWN),
+    isHealthy: options.isHealthy ?? (() => true),
+  }
+  const remembered = new Map<string, Way>()
+  /** Routes as they were made ready; `undefined` = none of their providers is there. */
+  const compiled = new WeakMap<RouteSettings, Route | undefined>()
 
-  function lookUp(model: string): Resolved | undefined {
-    const route = options.routes.get(model)
-    if (route !== undefined) return fromRoute(model, route)
+  function compile(name: string, settings: RouteSettings): Route | undefined {
+    if (compiled.has(settings)) return compiled.get(settings)
+    const targets = settings.targets.filter(({ provider }) => options.providers.has(provider))
+    const route = targets.length === 0 ? undefined : compileRoute(name, settings, targets, means)
+    compiled.set(settings, route)
+    return route
+  }
+
+  function lookUp(model: string): Way | undefined {
+    const settings = options.routes.get(model)
+    if (settings !== undefined) return compile(model, settings)
     const slash = model.indexOf('/')
     if (slash > 0) {
       const provider = model.slice(0, slash)
       const name = model.slice(slash + 1)
       const aliases = options.providers.get(provider)
-      if (name !== '' && aliases !== undefined) {
-        return single(model, provider, ownName(aliases, name), 'named by the caller')
-      }
+      if (name !== '' && aliases !== undefined)
+        return single(model, provider, ownName(aliases, name), 'named by the caller', means)
     }
     const serving = [...options.providers.keys()].filter((provider) => options.serves(provider, model))
     const [only] = serving
     if (only !== undefined && serving.length === 1) {
       const own = ownName(options.providers.get(only) ?? {}, model)
-      return single(`${only}/${model}`, only, own, 'the only provider known to serve it')
+      return single(`${only}/${model}`, only, own, 'the only provider known to serve it', means)
     }
     return undefined
   }
 
-  function find(model: string): Resolved | undefined {
+  function find(model: string, organizationId: string | undefined): Way | undefined {
+    const settings = organizationId === undefined ? undefined : options.routesOf?.(organizationId)?.get(model)
+    const own = settings === undefined ? undefined : compile(model, settings)
+    if (own !== undefined) return own
     const known = remembered.get(model)
     if (known !== undefined) return known
     if (model === '' || model.length > NAME_LENGTH_MAX) return undefined
@@ -85,40 +129,74 @@ export function createResolver(options: ResolverOptions): Resolver {
     return found
   }
 
+  /** The route of the task that the caller names; of the one that its text tells, or of `chat`. */
+  function planByTask(call: RoutingCall): RoutePlan {
+    const { task: named } = call.incoming.hints
+    const organizationId = call.caller?.organizationId
+    const ofTask = (task: string) => {
+      const model = options.tasks.get(task)
+      return model === undefined ? undefined : find(model, organizationId)
+    }
+    if (named !== undefined) {
+      const way = ofTask(named)
+      if (way === undefined) throw noRouteForTask(named, [...options.tasks.keys()])
+      return withReason(way.plan(call), `task ${named}, as the caller says`)
+    }
+    const guess = new CallFacts(call).task
+    const way = ofTask(guess.task)
+    if (way !== undefined) return withReason(way.plan(call), inWords(guess))
+    const usual = ofTask(USUAL_TASK)
+    if (usual === undefined) throw noRouteForTask(undefined, [...options.tasks.keys()])
+    return withReason(usual.plan(call), `${inWords(guess)}, which has no route of its own`)
+  }
+
   return {
-    resolve(model, task, mayUse) {
-      let found = find(model)
-      if (found === undefined && model === 'auto') {
-        const route = task === undefined ? undefined : options.tasks.get(task)
-        if (route !== undefined) found = find(route)
-        if (found === undefined) throw noRouteForTask(task, [...options.tasks.keys()])
+    resolve(call, mayUse) {
+      const { model } = call.incoming
+      const found = find(model, call.caller?.organizationId)
+      if (found !== undefined) return found.plan(call)
+      if (model === 'auto') return planByTask(call)
+      throw notFound(model, [...options.routes.keys(), ...options.suggestions()].filter(mayUse))
+    },
+
+    settled({ attempts, plan, incoming }, nowMs) {
+      const isMeasured = incoming.operation !== 'token-count'
+      for (const attempt of attempts) pace.ended(attempt, nowMs, isMeasured)
+      const answered = attempts.findLast(({ errorCode }) => errorCode === undefined)
+      const { session }: RoutePlan = plan ?? NO_PLAN
+      // Where another target had to help out, the session goes on there.
+      if (session === undefined || answered === undefined || attempts.length < 2) return
+      affinity.remember(session, targetKey(answered.provider, answered.model), nowMs)
+    },
+
+    routesFor(organizationId) {
+      const own = organizationId === undefined ? undefined : options.routesOf?.(organizationId)
+      const inForce: RouteInForce[] = []
+      for (const [name, settings] of own ?? []) {
+        const route = compile(name, settings)
+        if (route !== undefined) inForce.push({ route, source: 'organization' })
       }
-      if (found === undefined) {
-        throw notFound(model, [...options.routes.keys(), ...options.suggestions()].filter(mayUse))
+      const taken = new Set(inForce.map(({ route }) => route.name))
+      for (const [name, settings] of options.routes) {
+        const route = taken.has(name) ? undefined : compile(name, settings)
+        if (route !== undefined) inForce.push({ route, source: 'configuration' })
       }
-      return { route: found.route, targets: ordered(found, options.random) }
+      return inForce
     },
   }
 }
 
-function fromRoute(name: string, route: RouteSettings): Resolved {
-  const targets = route.targets.map((target) => ({
-    provider: target.provider,
-    model: target.model,
-    reason: `target of the route ${name}`,
-  }))
-  if (route.strategy !== 'weighted' || targets.length < 2) return { route: name, targets, draw: undefined }
-  let sum = 0
-  const sums = route.targets.map(({ weight }) => (sum += weight))
-  const byWeight = targets
-    .map((target, index) => ({ target, weight: route.targets[index]?.weight ?? 0 }))
-    .sort((first, second) => second.weight - first.weight)
-    .map(({ target }) => target)
-  return { route: name, targets, draw: { sums, byWeight } }
+const NO_PLAN: RoutePlan = { route: '', targets: [] }
+const USUAL_TASK = 'chat'
+
+function inWords({ task, because }: TaskGuess): string {
+  return `task ${task}, guessed by ${because}`
 }
 
-function single(route: string, provider: string, model: string, reason: string): Resolved {
-  return { route, targets: [{ provider, model, reason }], draw: undefined }
+function single(route: string, provider: string, model: string, reason: string, means: RouteMeans): Way {
+  const { contextTokens } = means.factsOf(provider, model)
+  const plan = { route, targets: [{ provider, model, reason, contextTokens }], policy: DEFAULT_POLICY }
+  return { name: route, plan: () => plan }
 }
 
 /** @returns what the provider calls a model; the names come from callers, so only the record's own count */
@@ -126,20 +204,13 @@ function ownName(aliases: Readonly<Record<string, string>>, model: string): stri
   return Object.hasOwn(aliases, model) ? (aliases[model] ?? model) : model
 }
 
-function ordered({ targets, draw }: Resolved, random: () => number): readonly TargetName[] {
-  if (draw === undefined) return targets
-  const drawn = random() * (draw.sums.at(-1) ?? 0)
-  const first = targets[draw.sums.findIndex((sum) => drawn < sum)]
-  if (first === undefined || first === draw.byWeight[0]) return draw.byWeight
-  return [first, ...draw.byWeight.filter((target) => target !== first)]
-}
-
 function noRouteForTask(task: string | undefined, known: readonly string[]): GatewayError {
   const message =
     task === undefined
-      ? 'The model `auto` needs the header `x-gatehouse-task`.'
-      : `No route is configured for the task \`${task.slice(0, 64)}\`.${known.length > 0 ? ` Known: ${known.join(', ')}.` : ''}`
-  return new GatewayError('model_not_found', { message, param: 'model' })
+      ? 'The model `auto` finds no route for this call: name its task in the header `x-gatehouse-task`.'
+      : `No route is configured for the task \`${task.slice(0, 64)}\`.`
+  const hint = known.length > 0 ? ` Known: ${known.join(', ')}.` : ''
+  return new GatewayError('model_not_found', { message: message + hint, param: 'model' })
 }
 
 const SUGGESTIONS_MAX = 3

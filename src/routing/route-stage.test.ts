@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Caller, Exchange } from '../pipeline/exchange.ts'
 import { makeExchange, makeIncoming, NO_HINTS } from '../pipeline/fixtures/make-exchange.ts'
+import { newAttempt } from './attempt.ts'
 import type { Resolver } from './resolve.ts'
 import { createRouteStage } from './route-stage.ts'
 
@@ -9,10 +10,12 @@ const CALLER: Caller = { organizationId: 'o', teamId: null, keyId: null, user: n
 function enter(changes: Partial<Exchange>) {
   const asked: unknown[] = []
   const resolver: Resolver = {
-    resolve(model, task, mayUse) {
-      asked.push([model, task, mayUse('chat'), mayUse('other')])
+    resolve({ incoming: { model, hints } }, mayUse) {
+      asked.push([model, hints.task, mayUse('chat'), mayUse('other')])
       return { route: 'chat', targets: [{ provider: 'p', model: 'm', reason: 'r' }] }
     },
+    settled: ({ attempts }, nowMs) => void asked.push([attempts.length, nowMs]),
+    routesFor: () => [],
   }
   const stage = createRouteStage({
     resolver,
@@ -25,7 +28,7 @@ function enter(changes: Partial<Exchange>) {
     ...changes,
   })
   stage.enter?.(exchange)
-  return { asked, plan: exchange.plan }
+  return { asked, stage, exchange, plan: exchange.plan }
 }
 
 describe('createRouteStage()', () => {
@@ -52,6 +55,18 @@ describe('createRouteStage()', () => {
         },
       },
     )
-    expect(enter({ incoming })).toEqual({ asked: [], plan: undefined })
+    expect(enter({ incoming })).toMatchObject({ asked: [], plan: undefined })
+  })
+
+  it('hands calls that were tried back to be learnt from, and no others', () => {
+    const { asked, stage, exchange } = enter({})
+    asked.length = 0
+    const outcome = { kind: 'completed', status: 200, error: undefined, endedMs: 9 } as const
+    stage.settle?.(exchange, outcome)
+    expect(asked).toEqual([])
+    const target = { provider: 'p', model: 'm', reason: 'r' }
+    exchange.attempts.push(newAttempt('a', 1, target, { version: 'v', known: true }, 0))
+    stage.settle?.(exchange, outcome)
+    expect(asked).toEqual([[1, 9]])
   })
 })

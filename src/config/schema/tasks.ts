@@ -1,19 +1,8 @@
 import { z } from 'zod'
+import { TASKS, type Task } from '../../contract/task.ts'
 import { routeCacheSchema } from './cache.ts'
 
-/** The tasks that a client may name in `x-gatehouse-task`. */
-export const TASKS = [
-  'analysis',
-  'synthesis',
-  'extraction',
-  'validation',
-  'summarization',
-  'classification',
-  'chat',
-  'code',
-  'translation',
-] as const
-export type Task = (typeof TASKS)[number]
+export type { Task }
 
 const taskSchema = z
   .strictObject({
