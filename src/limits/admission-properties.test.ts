@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Exchange } from '../pipeline/exchange.ts'
-import { World } from './admission-fixture.ts'
+import { World } from './fixtures/admission-world.ts'
 import { ORGANIZATION } from './policy.ts'
 
 beforeEach(() => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { GatewayError } from '../core/errors.ts'
-import { codeOf, INPUT_NANO, OUTPUT_NANO, World } from './admission-fixture.ts'
-import { makeAttempt } from './limits-fixture.ts'
+import { codeOf, INPUT_NANO, OUTPUT_NANO, World } from './fixtures/admission-world.ts'
+import { makeAttempt } from './fixtures/make-limits.ts'
 import { ORGANIZATION } from './policy.ts'
 
 beforeEach(() => {

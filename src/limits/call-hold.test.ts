@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { actualOf, CallHold, tightestRoom } from './call-hold.ts'
 import type { Demand } from './demand.ts'
-import { makeAttempt, makeDemand, makeKnownDemand, makeMeter, makeState } from './limits-fixture.ts'
+import { makeAttempt, makeDemand, makeKnownDemand, makeMeter, makeState } from './fixtures/make-limits.ts'
 import type { Covering } from './policy-book.ts'
 import type { Meter, MeterState } from './ports.ts'
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { makeExchange, makeIncoming, NO_HINTS } from '../pipeline/fixtures/make-exchange.ts'
 import { noteOfCall } from './call-note.ts'
+import { makeDemand } from './fixtures/make-limits.ts'
 import { fromNote } from './hold-note.ts'
-import { makeDemand } from './limits-fixture.ts'
 
 const CALLER = { organizationId: 'o', teamId: 'T', keyId: 'K', user: 'U', models: null }
 const PLAN = {

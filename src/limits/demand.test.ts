@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Demand } from './demand.ts'
-import { makeDemand, makeKnownDemand, UNKNOWN } from './limits-fixture.ts'
+import { makeDemand, makeKnownDemand, UNKNOWN } from './fixtures/make-limits.ts'
 
 const ASKED = { tokensMax: 4000, choices: 1, tokensMin: 16 }
 

@@ -4,8 +4,8 @@ import type { Attempt } from '../pipeline/exchange.ts'
 import type { ReplyEvents, ReplyFrame } from '../pipeline/reply.ts'
 import { CallHold } from './call-hold.ts'
 import type { Demand } from './demand.ts'
+import { makeAttempt, makeKnownDemand, makeMeter, makeState, OUTPUT_NANO } from './fixtures/make-limits.ts'
 import { growWith, mayOutgrow } from './growth.ts'
-import { makeAttempt, makeKnownDemand, makeMeter, makeState, OUTPUT_NANO } from './limits-fixture.ts'
 import type { Amounts, Meter, TakeResult } from './ports.ts'
 
 const BUDGET = makeMeter()

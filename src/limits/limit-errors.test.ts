@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { makeMeter, makeState } from './fixtures/make-limits.ts'
 import { limitExceeded, type Refused } from './limit-errors.ts'
-import { makeMeter, makeState } from './limits-fixture.ts'
 import { meterId } from './meters.ts'
 import { SCOPES } from './policy.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Demand } from './demand.ts'
-import { makeDemand, makeKnownDemand, makeMeter, makeState } from './limits-fixture.ts'
+import { makeDemand, makeKnownDemand, makeMeter, makeState } from './fixtures/make-limits.ts'
 import type { Meter, MeterState } from './ports.ts'
 import { judge } from './verdict.ts'
 
