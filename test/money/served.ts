@@ -36,6 +36,8 @@ export interface Result {
 }
 
 export interface SendOptions {
+  /** Of the organization `default` where left out. */
+  readonly key?: string
   readonly body?: object
   readonly headers?: Readonly<Record<string, string>>
   /** Goes away as soon as something of the answer is there. */
@@ -68,8 +70,11 @@ export interface Served {
   send(replica: number, options?: SendOptions): Promise<Result>
   /** Asks the control API of the first replica that runs. @throws Error where it refuses */
   api(method: string, path: string, body?: object): Promise<unknown>
-  books(): Promise<Books>
-  heldNanoUsd(): Promise<number>
+  /** @returns another organization, with a key; a moment later all replicas know it */
+  newOrganization(name: string): Promise<{ readonly id: string; readonly key: string }>
+  /** @param organizationId `default` where left out */
+  books(organizationId?: string): Promise<Books>
+  heldNanoUsd(organizationId?: string): Promise<number>
   close(): Promise<void>
 }
 
@@ -91,11 +96,11 @@ export async function startServed(options: ServedOptions, model: string): Promis
   const replicas = Array.from({ length: options.replicas }, (_, index) =>
     servedReplica(home, join(home, `data-${index}`), options.template),
   )
-  let key = ''
+  let firstKey = ''
   try {
     for (const replica of replicas) {
       await replica.start()
-      key ||= replica.firstKey()
+      firstKey ||= replica.firstKey()
     }
   } catch (error) {
     await close()
@@ -120,7 +125,10 @@ export async function startServed(options: ServedOptions, model: string): Promis
     return text === '' ? undefined : JSON.parse(text)
   }
 
-  async function send(replica: number, { body, headers, leaves }: SendOptions = {}): Promise<Result> {
+  async function send(
+    replica: number,
+    { key = firstKey, body, headers, leaves }: SendOptions = {},
+  ): Promise<Result> {
     const startedMs = performance.now()
     const elapsedMs = () => performance.now() - startedMs
     const controller = new AbortController()
@@ -157,8 +165,13 @@ export async function startServed(options: ServedOptions, model: string): Promis
     organizationId,
     send,
     api,
-    async books() {
-      const request = { organizationId, repair: false }
+    async newOrganization(name) {
+      const { id } = (await api('POST', '/organizations', { name })) as { id: string }
+      const { key } = (await api('POST', `/organizations/${id}/keys`, { name: 'a key' })) as { key: string }
+      return { id, key }
+    },
+    async books(id = organizationId) {
+      const request = { organizationId: id, repair: false }
       const { meters } = (await api('POST', '/usage/reconcile', request)) as {
         meters: (Books & { meter: string })[]
       }
@@ -166,8 +179,8 @@ export async function startServed(options: ServedOptions, model: string): Promis
       if (found === undefined) throw new Error('The organization has no budget.')
       return found
     },
-    async heldNanoUsd() {
-      const budget = (await api('GET', `/organizations/${organizationId}/budget`)) as Books
+    async heldNanoUsd(id = organizationId) {
+      const budget = (await api('GET', `/organizations/${id}/budget`)) as Books
       return budget.heldNanoUsd
     },
     close,
