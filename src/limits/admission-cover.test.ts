@@ -108,7 +108,12 @@ describe('cover()', () => {
     exchange.attempts.push(makeAttempt({ costNanoUsd: WHOLE_NANO }))
     const before = exchange.allowance
     script.grow.mockReturnValue(given(false, 1_000_000))
-    expect(await cover()).toMatchObject({ code: 'budget_exhausted', detail: { used: 1_000_000 } })
+    expect(await cover()).toMatchObject({
+      code: 'budget_exhausted',
+      message: 'The budget of this organization, 0.001 USD, is spent.',
+      retryAfterSeconds: 9,
+      detail: { used: 1_000_000, by: 'used' },
+    })
     const least = (1000 * INPUT_NANO + 16 * OUTPUT_NANO) * 10
     expect(asked()).toEqual([WHOLE_NANO * 10, USUAL_NANO * 10, least])
     expect(before).toMatchObject({ costNanoUsd: WHOLE_NANO })

@@ -344,7 +344,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
     result: Extract<TakeResult, { granted: false }>,
   ): GatewayError {
     const blocked = standingIn(covering, result.refusedBy)
-    return refuse(exchange, covering, { ...blocked, renewsInMs: result.retryAfterMs ?? undefined }, result)
+    const renewsInMs = result.retryAfterMs ?? undefined
+    return refuse(exchange, covering, { ...blocked, by: 'used', renewsInMs }, result)
   }
 
   function settle(exchange: Exchange, isComplete: boolean): void {
