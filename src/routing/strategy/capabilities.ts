@@ -40,8 +40,12 @@ const WORDING: Readonly<Record<Capability, string>> = {
   reasoning: 'reasoning',
 }
 
+export function toNames(set: CapabilitySet): readonly Capability[] {
+  return CAPABILITIES.filter((name) => hasAny(set, BITS[name]))
+}
+
 /** @returns `tools and pictures`, for people */
 export function toWords(set: CapabilitySet): string {
-  const words = CAPABILITIES.filter((name) => hasAny(set, BITS[name])).map((name) => WORDING[name])
+  const words = toNames(set).map((name) => WORDING[name])
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
 }

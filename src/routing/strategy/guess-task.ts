@@ -1,5 +1,5 @@
 import type { Task } from '../../contract/task.ts'
-import { TASK_OF_WORD, type ToldTask } from './task-words.ts'
+import { TASK_OF_WORD, type ToldTask, WEAK_WORDS } from './task-words.ts'
 
 export interface TaskGuess {
   readonly task: Task
@@ -9,13 +9,16 @@ export interface TaskGuess {
 
 const UNKNOWN: TaskGuess = { task: 'chat', because: 'nothing in the text tells another' }
 
-/** A word among the first of a text is an order; later ones are as often what the text is about. */
+/** An order stands at the beginning; later words are as often what the text is about. */
 const ORDER_WORDS = 12
-const ORDER_VOTES = 3
-/** One word of an order tells a task, or three in the text; fewer are chance. */
+/** More than everything else about a task can have together. */
+const ORDER_VOTES = 5
+const OTHER_VOTES_MAX = 4
+/** Code in a fence is code, unless an order says what to do with it. */
+const FENCE_VOTES = 4
+const WEAK_VOTES = 2
+/** An order tells a task, or three words of it; fewer are chance. */
 const VOTES_MIN = 3
-/** A fenced block is code whatever stands around it, but the order before it says what to do with it. */
-const FENCE_VOTES = 3
 const WORD_LENGTH_MAX = 16
 const WORDS_MAX = 512
 
@@ -31,7 +34,16 @@ export function guessTask(text: string): TaskGuess {
   return votes.winner() ?? UNKNOWN
 }
 
-/** Runs of letters, and the digits within them. */
+/** Most words tell nothing: their length and two letters show it, without making a text of each. */
+const SLOTS = 2048
+const MAY_TELL = new Uint8Array(SLOTS)
+for (const word of TASK_OF_WORD.keys()) MAY_TELL[slotOf(word, 0, word.length)] = 1
+
+function slotOf(text: string, start: number, length: number): number {
+  return (text.charCodeAt(start) * 131 + text.charCodeAt(start + length - 1) * 31 + length) % SLOTS
+}
+
+/** Words are runs of letters. */
 function countWords(text: string, votes: Votes): void {
   let start = -1
   let words = 0
@@ -43,10 +55,11 @@ function countWords(text: string, votes: Votes): void {
     if (start < 0) continue
     words++
     if (words > WORDS_MAX) return
-    if (index - start <= WORD_LENGTH_MAX) {
+    const length = index - start
+    if (length <= WORD_LENGTH_MAX && MAY_TELL[slotOf(text, start, length)] === 1) {
       const word = text.slice(start, index)
       const task = TASK_OF_WORD.get(word)
-      if (task !== undefined) votes.add(task, words <= ORDER_WORDS ? ORDER_VOTES : 1, word)
+      if (task !== undefined) votes.addWord(task, word, words <= ORDER_WORDS)
     }
     start = -1
   }
@@ -58,28 +71,44 @@ function isLetter(code: number): boolean {
 }
 
 interface Vote {
-  count: number
-  readonly because: string
+  /** Besides that of the order. */
+  others: number
+  because: string
 }
 
 class Votes {
   private readonly byTask = new Map<ToldTask, Vote>()
+  /** The task of the first word that can be an order. */
+  private ordered: ToldTask | undefined
 
-  /** @param told the word, or what else it was; the first one is remembered */
+  addWord(task: ToldTask, word: string, isEarly: boolean): void {
+    const told = `the word "${word}"`
+    if (!isEarly) this.add(task, 1, told)
+    else if (WEAK_WORDS.has(word)) this.add(task, WEAK_VOTES, told)
+    else if (this.ordered === undefined) {
+      this.ordered = task
+      this.add(task, 0, told)
+      const vote = this.byTask.get(task)
+      if (vote !== undefined) vote.because = told
+    } else this.add(task, 1, told)
+  }
+
+  /** @param told what it was; the first is remembered */
   add(task: ToldTask, count: number, told: string): void {
     const vote = this.byTask.get(task)
-    if (vote === undefined) this.byTask.set(task, { count, because: told })
-    else vote.count += count
+    if (vote === undefined) this.byTask.set(task, { others: count, because: told })
+    else vote.others += count
   }
 
   /** The most votes; of two with as many, the one that was told first. */
   winner(): TaskGuess | undefined {
     let best: TaskGuess | undefined
     let most = VOTES_MIN - 1
-    for (const [task, { count, because }] of this.byTask) {
+    for (const [task, { others, because }] of this.byTask) {
+      const count = Math.min(OTHER_VOTES_MAX, others) + (task === this.ordered ? ORDER_VOTES : 0)
       if (count <= most) continue
       most = count
-      best = { task, because: because.includes(' ') ? because : `the word "${because}"` }
+      best = { task, because }
     }
     return best
   }

@@ -22,6 +22,10 @@ export interface TargetSettings {
 
 /** A name that calls may use, and where it leads: of the configuration, or of one organization. */
 export interface RouteSettings {
+  /** For people. */
+  readonly description?: string | undefined
+  /** How freely it may be answered from the cache; nothing of this is read here. */
+  readonly cache?: unknown
   readonly targets: readonly TargetSettings[]
   readonly strategy: StrategyName
   /** `undefined` = as the strategy has it. */

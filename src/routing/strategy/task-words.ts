@@ -31,3 +31,21 @@ export const TASK_OF_WORD: ReadonlyMap<string, ToldTask> = new Map(
     words.split(' ').map((word) => [word, task] as const),
   ),
 )
+
+/** Verbs that order anything: `write` a letter or a function, `explain` a law or an error. What follows them tells. */
+export const WEAK_WORDS: ReadonlySet<string> = new Set([
+  'write',
+  'list',
+  'identify',
+  'check',
+  'correct',
+  'confirm',
+  'explain',
+  'why',
+  'combine',
+  'parse',
+  'label',
+  'labels',
+  'schreibe',
+  'escribe',
+])
