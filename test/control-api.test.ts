@@ -205,8 +205,9 @@ describe('usage and requests', () => {
     expect(body.stages.map((stage: { name: string }) => stage.name)).toEqual([
       'identify',
       'switch',
-      'references',
       'route',
+      'admit',
+      'references',
     ])
     expect(body.costUsd).toBe(first.headers.get('x-gatehouse-cost-usd'))
     expect(body.waterfall.attempts[0].upstreamRequestId).toBeTruthy()
