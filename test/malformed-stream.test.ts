@@ -8,7 +8,7 @@ beforeAll(async () => {
 })
 afterAll(() => house.close())
 
-const WORDS = 'one two three four five six'
+const WORDS = Array.from({ length: 30 }, (_, index) => `word${index}`).join(' ')
 const ENDS = /\[DONE\]|response\.completed|message_stop|"finishReason"/
 
 // Forwarded where the families are the same, translated where they are not.
@@ -40,7 +40,7 @@ describe('a stream in which an event is broken', () => {
   it.each(CASES)(
     'ends in an error event and never as if complete: %s of %s',
     async (path, _model, body, mark) => {
-      for (const fault of ['malformed=1', 'error-event=2']) {
+      for (const fault of ['error-event=14', 'end=14']) {
         const response = await fetch(house.url + path, {
           method: 'POST',
           headers: { authorization: `Bearer ${house.key}`, 'x-sim': fault },
@@ -53,6 +53,19 @@ describe('a stream in which an event is broken', () => {
         const rows = (await house.ledger()).filter(({ requestId }) => requestId === id)
         expect(rows, fault).toMatchObject([{ status: 502, errorCode: 'upstream_error' }])
       }
+    },
+  )
+
+  it.each(CASES)(
+    'is an error like any other where nothing was said yet: %s of %s',
+    async (path, _model, body) => {
+      const response = await fetch(house.url + path, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${house.key}`, 'x-sim': 'malformed=1' },
+        body: JSON.stringify(body),
+      })
+      expect(response.status).toBe(502)
+      expect(await response.json()).toHaveProperty('error')
     },
   )
 })

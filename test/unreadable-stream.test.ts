@@ -8,6 +8,8 @@ beforeAll(async () => {
 })
 afterAll(() => house.close())
 
+const WORDS = Array.from({ length: 20 }, (_, index) => `word${index}`).join(' ')
+
 // Each of these is forwarded as it is, though our own reader would refuse it.
 const CASES = [
   [
@@ -16,13 +18,13 @@ const CASES = [
       model: 'openai/gpt-4o',
       stream: true,
       top_logprobs: 99,
-      messages: [{ role: 'user', content: 'one two three four' }],
+      messages: [{ role: 'user', content: WORDS }],
     },
     'upstream_error',
   ],
   [
     '/v1/responses',
-    { model: 'openai/gpt-4o', stream: true, top_logprobs: 'many', input: 'one two three four' },
+    { model: 'openai/gpt-4o', stream: true, top_logprobs: 'many', input: WORDS },
     'response.failed',
   ],
   [
@@ -32,13 +34,13 @@ const CASES = [
       stream: true,
       max_tokens: 50,
       top_k: 'x',
-      messages: [{ role: 'user', content: 'one two three four' }],
+      messages: [{ role: 'user', content: WORDS }],
     },
     'event: error',
   ],
   [
     '/v1beta/models/google/gemini-2.5-flash:streamGenerateContent?alt=sse',
-    { generationConfig: { topK: 'x' }, contents: [{ parts: [{ text: 'one two three four' }] }] },
+    { generationConfig: { topK: 'x' }, contents: [{ parts: [{ text: WORDS }] }] },
     '"error"',
   ],
 ] as const
@@ -49,7 +51,7 @@ describe('a forwarded stream that breaks', () => {
     async (path, body, mark) => {
       const response = await fetch(house.url + path, {
         method: 'POST',
-        headers: { authorization: `Bearer ${house.key}`, 'x-sim': 'end=2,tps=1000' },
+        headers: { authorization: `Bearer ${house.key}`, 'x-sim': 'end=12,tps=1000' },
         body: JSON.stringify(body),
       })
       expect(response.status).toBe(200)
