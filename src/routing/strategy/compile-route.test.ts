@@ -93,15 +93,20 @@ describe('the strategies', () => {
     expect(reason(house({ strategy: 'cheapest' }))).toBe('the cheapest: a price that nobody knows')
   })
 
-  it('cheapest counts what a model usually writes, within the cap of the caller', () => {
+  it('cheapest expects what the targets usually write, within the cap of the caller', () => {
+    // Cheap to read and dear to write, and the other way round.
+    const byKind: RouteMeans['costOf'] = ({ model }, _, input, output) =>
+      model === 'a' ? input + 9 * output : 9 * input + output
     const pace = new Pace()
-    const wordy = { ...answered('p', 'b', 1000), usage: { outputTokens: 100_000 } }
-    pace.ended(wordy, 1000)
-    pace.ended(answered('q', 'c', 1000), 1000)
     pace.ended(answered('p', 'a', 1000), 1000)
-    const route = house({ strategy: 'cheapest' }, { costOf, pace })
-    expect(order(route)).toBe('c a b')
-    expect(order(route, call({ max_tokens: 5 }))).toBe('b c a')
+    const route = house({ strategy: 'cheapest', targets: [A, B] }, { costOf: byKind, pace })
+    expect(order(route)).toBe('b a')
+    expect(order(route, call({ max_tokens: 5 }))).toBe('a b')
+  })
+
+  it('cheapest draws by weight where all cost the same', () => {
+    const route = house({ strategy: 'cheapest' }, { costOf: () => 7, random: () => 0.5 })
+    expect(order(route)).toBe('b a c')
   })
 
   it('fastest goes by what was measured', () => {

@@ -3,6 +3,7 @@ import { TIERS, type Tier } from './route-settings.ts'
 
 /**
  * @param costs of this call at each target, in nano-dollars; `undefined` = nobody knows
+ * @param drawn the place that a draw by weight fell on: of targets that cost the same, it stands first
  * @returns the places: those that are good enough, the cheapest first; then the others, the best of them first
  */
 export function orderByTier(
@@ -10,10 +11,11 @@ export function orderByTier(
   tiers: readonly Tier[],
   costs: readonly (number | undefined)[],
   weights: readonly number[],
+  drawn?: number,
 ): number[] {
   const least = TIERS.indexOf(needed)
   const rankAt = (place: number) => TIERS.indexOf(tiers[place] ?? 'medium')
-  const byCost = orderByCost(costs, weights)
+  const byCost = orderByCost(costs, weights, drawn)
   const isUseful = (place: number) => (weights[place] ?? 0) > 0
   return [
     ...byCost.filter((place) => isUseful(place) && rankAt(place) >= least),

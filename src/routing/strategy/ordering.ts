@@ -79,13 +79,14 @@ function priority(targets: readonly CompiledTarget[]): Ordering {
 
 function byCost(targets: readonly CompiledTarget[], means: OrderingMeans): Ordering {
   const weights = weightsOf(targets)
+  const draw = toDraw(weights)
   return {
     isFixed: false,
     order(call) {
       const costs = costsOf(targets, means, call)
       return choicesIn(
         targets,
-        orderByCost(costs, weights),
+        orderByCost(costs, weights, drawOne(draw, means.random())),
         ({ place }, rank) =>
           () =>
             `${rank === 0 ? 'the cheapest' : `number ${rank + 1} by cost`}: ${costInWords(costs[place])}`,
@@ -145,13 +146,15 @@ function byLoad(targets: readonly CompiledTarget[], { pace, random }: OrderingMe
 
 function byComplexity(targets: readonly CompiledTarget[], means: OrderingMeans): Ordering {
   const weights = weightsOf(targets)
+  const draw = toDraw(weights)
   const tiers = targets.map(({ tier }) => tier)
   return {
     isFixed: false,
     order(call) {
       const { score, parts, tier: needed } = call.complexity()
       const costs = costsOf(targets, means, call)
-      return choicesIn(targets, orderByTier(needed, tiers, costs, weights), ({ place, tier }, rank) => () => {
+      const places = orderByTier(needed, tiers, costs, weights, drawOne(draw, means.random()))
+      return choicesIn(targets, places, ({ place, tier }, rank) => () => {
         const offer = `${tier} for ${costInWords(costs[place])}`
         if (rank > 0) return `number ${rank + 1}: ${offer}`
         const scored = `complexity ${score} of 100${parts === '' ? '' : ` (${parts})`}`
@@ -184,13 +187,9 @@ function costsOf(
   call: CallFacts,
 ): (number | undefined)[] {
   const { inputTokens, organizationId } = call
-  const most = call.outputTokensMax ?? Number.POSITIVE_INFINITY
-  const usual = usualOutput(targets, pace)
-  return targets.map((target) => {
-    // A model that thinks aloud writes more for the same question, and all of it is paid for.
-    const outputTokens = Math.min(most, pace.of(target.key)?.outputTokens ?? usual)
-    return costOf(target, organizationId, inputTokens, outputTokens)
-  })
+  // The same for all: how much each wrote so far tells more of the calls that it got than of itself.
+  const outputTokens = expectedOutput(targets, pace, call)
+  return targets.map((target) => costOf(target, organizationId, inputTokens, outputTokens))
 }
 
 function expectedOutput(targets: readonly CompiledTarget[], pace: Pace, call: CallFacts): number {
