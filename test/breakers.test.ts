@@ -166,7 +166,7 @@ describe.skipIf(sharedUrl === undefined)(`breakers of two replicas (${NO_REDIS} 
     const [first, second] = [await open(), await open()]
     expect(await redis.get(key())).toBe('closed')
     first.fail()
-    await expect.poll(second.isOpen, TOLD).toBe(true)
+    await expect.poll(() => second.isOpen(), TOLD).toBe(true)
     expect(second.board.state(provider)).toMatchObject({
       state: 'open',
       failures: 5,
@@ -202,7 +202,7 @@ describe.skipIf(sharedUrl === undefined)(`breakers of two replicas (${NO_REDIS} 
   it.each(['closed', ' Closed\n'])('close by hand in Redis, as %j', async (text) => {
     const [first, second] = [await open(), await open()]
     first.fail()
-    await expect.poll(second.isOpen, TOLD).toBe(true)
+    await expect.poll(() => second.isOpen(), TOLD).toBe(true)
     await expect.poll(() => redis.get(key()), TOLD).toBe('open')
     await redis.set(key(), text)
     await expect.poll(() => [first.state(), second.state()], BY_HAND).toEqual(['closed', 'closed'])
@@ -233,9 +233,9 @@ describe.skipIf(sharedUrl === undefined)(`breakers of two replicas (${NO_REDIS} 
   it('are forced everywhere by one of them', async () => {
     const [first, second] = [await open(), await open()]
     await first.force(provider, 'open')
-    await expect.poll(second.isOpen, TOLD).toBe(true)
+    await expect.poll(() => second.isOpen(), TOLD).toBe(true)
     await second.force(provider, 'closed')
-    await expect.poll(first.isOpen, TOLD).toBe(false)
+    await expect.poll(() => first.isOpen(), TOLD).toBe(false)
   })
 
   it('are known to a replica that starts later', async () => {
@@ -276,7 +276,7 @@ describe.skipIf(server === undefined)(`breakers without their Redis (${NO_REDIS}
     expect(performance.now() - startedMs).toBeLessThan(2000)
     expect(second.isOpen()).toBe(false)
     await server.start()
-    await expect.poll(second.isOpen, { timeout: 10_000 }).toBe(true)
+    await expect.poll(() => second.isOpen(), { timeout: 10_000 }).toBe(true)
     expect([first.isShared, second.isShared]).toEqual([true, true])
   })
 })

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type ControlClient, openControl } from './control-client.ts'
 import { EXIT, print, table } from './output.ts'
+import { addProviders } from './providers.ts'
 import { addReconcile } from './reconcile.ts'
 
 /** `orgs`, `keys`, `usage` and `providers`: the control API as commands. */
@@ -173,15 +174,6 @@ function addUsage(program: Command): void {
       },
     )
   addReconcile(usage)
-}
-
-function addProviders(program: Command): void {
-  program
-    .command('providers')
-    .description('providers as real traffic found them')
-    .option(...JSON_FLAG)
-    .addHelpText('after', '\nExamples:\n  gatehouse providers')
-    .action((flags: CommonFlags) => list(flags, '/providers', ['name', 'kind', 'health']))
 }
 
 async function list(flags: CommonFlags, path: string, columns: readonly string[]): Promise<void> {

@@ -185,15 +185,6 @@ export const requestDetail = requestSummary.extend({
   waterfall: z.unknown().describe('stages and attempts with their times in milliseconds from the start'),
 })
 
-export const providerState = z.object({
-  name: z.string(),
-  kind: z.string(),
-  health: z.enum(['healthy', 'degraded', 'unhealthy', 'unknown']),
-  breaker: z.object({ state: z.enum(['closed', 'open', 'half-open']), failures: z.number().int() }),
-  latencyMs: z.object({ p50: z.number().nullable(), p95: z.number().nullable(), p99: z.number().nullable() }),
-  ttftMs: z.object({ p50: z.number().nullable(), p95: z.number().nullable(), p99: z.number().nullable() }),
-})
-
 const status = z.enum(['healthy', 'degraded', 'unhealthy'])
 
 export const health = z.object({

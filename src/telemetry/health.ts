@@ -1,14 +1,9 @@
-import type { Health, HealthBook, HealthTotals, Percentiles } from '../routing/provider-health.ts'
+import type { HealthTotals } from '../routing/provider-health.ts'
+import type { ProviderReport } from './provider-report.ts'
 
-export interface ProviderReport {
-  readonly name: string
-  readonly kind: string
-  readonly health: Health
-  readonly breaker: { readonly state: 'closed' | 'open' | 'half-open'; readonly failures: number }
-  readonly latencyMs: Percentiles
-  readonly ttftMs: Percentiles
-}
+export { type ProviderReport, reportProviders } from './provider-report.ts'
 
+/** Degraded still answers calls, unhealthy does not. */
 type Status = 'healthy' | 'degraded' | 'unhealthy'
 
 export interface HealthReport {
@@ -20,23 +15,10 @@ export interface HealthReport {
   }
 }
 
-/** @param nowMs monotonic */
-export function reportProviders(
-  providers: ReadonlyMap<string, { readonly name: string; readonly kind: { readonly name: string } }>,
-  book: HealthBook,
-  nowMs: number,
-): ProviderReport[] {
-  return [...providers.values()].map(({ name, kind }) => {
-    const { health, failuresInRow, latencyMs, firstTokenMs } = book.of(name, nowMs)
-    return {
-      name,
-      kind: kind.name,
-      health,
-      breaker: { state: 'closed', failures: failuresInRow },
-      latencyMs,
-      ttftMs: firstTokenMs,
-    }
-  })
+/** What is configured, and how it is. */
+export interface RedisHealth {
+  readonly kind: 'none' | 'redis'
+  readonly isReady: boolean
 }
 
 export interface HealthInputs {
@@ -44,6 +26,10 @@ export interface HealthInputs {
   readonly providers: readonly ProviderReport[]
   readonly totals: HealthTotals
   readonly waitingRows: number
+  /** Whether usage can still be recorded; without, calls are refused until the database is back. */
+  readonly hasRoom?: boolean
+  /** Left out: none is configured. */
+  readonly redis?: () => RedisHealth
   readonly thresholds: { readonly errorRate: number; readonly latencyMs: number }
 }
 
@@ -51,26 +37,31 @@ const DATABASE_TIMEOUT_MS = 2000
 /** Rows are written ten times a second; this many at once means that they are not. */
 const WAITING_ROWS_DEGRADED = 10_000
 
-/** @returns how the house is: degraded still answers calls, unhealthy does not */
+/**
+ * @returns how the house is. Dead are: all providers at once, and a database that is away for so long that calls need
+ *   it. One provider, Redis, or a database that calls do without for a while, degrade it
+ */
 export async function reportHealth(inputs: HealthInputs): Promise<HealthReport> {
-  const { database, totals, thresholds, waitingRows } = inputs
+  const { database, totals, thresholds, waitingRows, hasRoom = true } = inputs
   const databaseStatus = await database.health(AbortSignal.timeout(DATABASE_TIMEOUT_MS)).then(
     () => 'healthy' as const,
     () => 'unhealthy' as const,
   )
-  const ledgerStatus: Status = waitingRows > WAITING_ROWS_DEGRADED ? 'degraded' : 'healthy'
+  const redis = inputs.redis?.() ?? { kind: 'none', isReady: true }
+  const redisStatus: Status = redis.isReady ? 'healthy' : 'degraded'
+  const waiting: Status = waitingRows > WAITING_ROWS_DEGRADED ? 'degraded' : 'healthy'
+  const ledgerStatus: Status = hasRoom ? waiting : 'unhealthy'
   const errorRate: Status = totals.errorRate > thresholds.errorRate ? 'degraded' : 'healthy'
   const latency: Status = totals.latencyMs > thresholds.latencyMs ? 'degraded' : 'healthy'
-  const providers = Object.fromEntries(inputs.providers.map(({ name, health }) => [name, { status: health }]))
-  const sick = inputs.providers.filter(({ health }) => health === 'unhealthy').length
-  const allSick = sick > 0 && sick === inputs.providers.length
-  const degraded =
-    sick > 0 || [databaseStatus, ledgerStatus, errorRate, latency].some((status) => status !== 'healthy')
+  const providers = Object.fromEntries(inputs.providers.map((each) => [each.name, toComponent(each)]))
+  const isDead = !hasRoom || areAllSick(inputs.providers)
+  const statuses = [databaseStatus, redisStatus, ledgerStatus, errorRate, latency]
+  const isDegraded = inputs.providers.some(isUnwell) || statuses.some((status) => status !== 'healthy')
   return {
-    status: allSick ? 'unhealthy' : degraded ? 'degraded' : 'healthy',
+    status: isDead ? 'unhealthy' : isDegraded ? 'degraded' : 'healthy',
     components: {
       database: { status: databaseStatus, kind: database.kind },
-      redis: { status: 'healthy', kind: 'none' },
+      redis: { status: redisStatus, kind: redis.kind },
       providers,
       cache: { status: 'healthy' },
       ledger: { status: ledgerStatus, waitingRows },
@@ -81,4 +72,17 @@ export async function reportHealth(inputs: HealthInputs): Promise<HealthReport> 
       latency: { status: latency, valueMs: totals.latencyMs, thresholdMs: thresholds.latencyMs },
     },
   }
+}
+
+function toComponent({ health, breaker, probe }: ProviderReport) {
+  return { status: health, breaker: breaker.state, reason: breaker.reason ?? probe?.reason }
+}
+
+/** One of which nothing is known may answer. */
+function areAllSick(providers: readonly ProviderReport[]): boolean {
+  return providers.length > 0 && providers.every(({ health }) => health === 'unhealthy')
+}
+
+function isUnwell({ health, breaker }: ProviderReport): boolean {
+  return health === 'unhealthy' || breaker.state !== 'closed'
 }
