@@ -29,6 +29,10 @@ const PARALLEL = 200
 const IN_FORCE_MS = 1000
 const SETTLED_MS_MAX = 60_000
 const LOOK_MS = 100
+/** Calls without an answer are booked too. */
+const BOOKED_MS = 1500
+const RETRY_MS = 500
+const TRIES_MAX = 20
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -73,6 +77,21 @@ class Trial {
     await Promise.all(calls)
   }
 
+  /** The same with clients that try again where it is not their fault, every half second for ten seconds. */
+  async persist(count: number, options: (index: number) => SendOptions): Promise<void> {
+    const { served } = this.ground
+    const calls = Array.from({ length: count }, async (_, index) => {
+      for (let tries = 0; tries < TRIES_MAX; tries++) {
+        const replica = (index + tries) % served.replicas.length
+        const result = await served.send(replica, { key: this.key, ...options(index) })
+        this.results.push(result)
+        if (result.status !== 0 && result.status !== 503) return
+        await pause(RETRY_MS)
+      }
+    })
+    await Promise.all(calls)
+  }
+
   /** @returns once so many were answered */
   async untilAnswered(count: number): Promise<void> {
     await until(() => this.results.filter(({ isWhole }) => isWhole).length >= count)
@@ -87,10 +106,16 @@ class Trial {
       return heldNanoUsd === 0
     })
     const seconds = (performance.now() - this.startedMs) / 1000
-    // The rows of another replica are on their way for a second.
-    if (stores !== undefined) await pause(2000)
-    const ledger =
-      stores === undefined ? await askLedger(served, this.id) : await readLedger(stores.database, this.id)
+    const read = () =>
+      stores === undefined ? askLedger(served, this.id) : readLedger(stores.database, this.id)
+    let ledger = await read()
+    // Rows are on their way for a second, and longer where the database was away: lost is what never comes.
+    await until(async () => {
+      ledger = await read()
+      return this.results.every(({ isWhole, id }) => !isWhole || ledger.rowsOf.has(id))
+    })
+    await pause(BOOKED_MS)
+    ledger = await read()
     const held = Number.isNaN(heldNanoUsd) ? 1 : heldNanoUsd
     return toOutcome(this.results, ledger, this.budgets, CALL_NANO_USD, { heldNanoUsd: held, seconds })
   }
@@ -136,16 +161,17 @@ function disturbed(name: string, happens: (trial: Trial, stores: Stores) => Prom
     async run(ground) {
       if (ground.stores === undefined) throw new Error(`${name} needs stores.`)
       const trial = await Trial.begin(ground, { organization: CALLS })
-      const load = trial.burst(PARALLEL, () => SLOW)
+      const load = trial.persist(PARALLEL, () => SLOW)
       await happens(trial, ground.stores)
       await load
-      await trial.burst(40, () => ({}))
+      await trial.persist(20, () => ({}))
       return trial.end()
     },
   }
 }
 
 export const SCENARIOS: readonly Scenario[] = [
+  plain('right after the start', () => ({})),
   plain('whole answers', () => ({})),
   plain('a cap far above', () => ({ body: { max_tokens: 1000 } })),
   plain('streams', () => ({ body: { stream: true } })),
@@ -216,7 +242,7 @@ export const SCENARIOS: readonly Scenario[] = [
 async function killOne(ground: Ground, round: number): Promise<Outcome> {
   const { served, stores } = ground
   const trial = await Trial.begin(ground, { organization: CALLS })
-  const load = trial.burst(PARALLEL, (index) => ({
+  const load = trial.persist(PARALLEL, (index) => ({
     ...SLOW,
     body: { stream: index % 3 === 0, max_tokens: 50 },
   }))
@@ -229,6 +255,6 @@ async function killOne(ground: Ground, round: number): Promise<Outcome> {
   await pause(1000)
   if (stores !== undefined) await endLeases(stores.redis, trial.id, held)
   await load
-  await trial.burst(60, () => ({}))
+  await trial.persist(20, () => ({}))
   return trial.end()
 }
