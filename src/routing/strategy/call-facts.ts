@@ -84,8 +84,9 @@ function hasCode(text: string): boolean {
   return CODE.test(text)
 }
 
-function toolCount({ operation, format, json, chat }: Incoming): number {
-  if (json === undefined) return operation === 'chat' ? (chat().tools?.length ?? 0) : 0
+function toolCount(incoming: Incoming): number {
+  const { operation, format, json } = incoming
+  if (json === undefined) return operation === 'chat' ? (incoming.chat().tools?.length ?? 0) : 0
   const tools: unknown = json.tools ?? json.functions
   if (!Array.isArray(tools)) return 0
   if (format !== 'gemini') return tools.length
