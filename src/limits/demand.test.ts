@@ -126,17 +126,23 @@ describe('Demand.usual()', () => {
 })
 
 describe('Demand.least()', () => {
-  it('is little where nothing is known: the text alone, and the fewest tokens that a provider takes', () => {
+  it('is what a service may write around a request that nobody knows, and the fewest tokens that a provider takes', () => {
     expect(makeDemand().least()).toEqual({
       amounts: { requests: 1, tokens: 572 + 16, costNanoUsd: 10_000 + 16 * 40 },
       outputTokens: 16,
     })
-    // Without what a service may write around a short request.
+    // Tokens are counted and not paid: of them the text alone.
     expect(makeDemand({ inputBytes: 70 }).least().amounts).toEqual({
       requests: 1,
       tokens: 20 + 16,
-      costNanoUsd: 350 + 16 * 40,
+      costNanoUsd: 5120 + 16 * 40,
     })
+  })
+
+  it('is the text alone for limits that would never let more begin', () => {
+    expect(makeDemand({ inputBytes: 70 }).plainCostNanoUsd).toBe(350 + 16 * 40)
+    const known = makeKnownDemand()
+    expect(known.plainCostNanoUsd).toBeLessThanOrEqual(known.least().amounts.costNanoUsd)
   })
 
   it('leaves room behind thoughts, for each answer, and is no more than the cap', () => {

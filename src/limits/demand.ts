@@ -118,9 +118,17 @@ export class Demand {
     const tokens = this.isKnown ? this.inputTokens : Math.ceil(inputBytes / PLAIN_BYTES_PER_TOKEN)
     const fewest = this.fewest()
     return {
-      amounts: { requests: 1, tokens: tokens + fewest, costNanoUsd: this.costOf(fewest, this.plainInput) },
+      amounts: { requests: 1, tokens: tokens + fewest, costNanoUsd: this.costOf(fewest) },
       outputTokens: fewest,
     }
+  }
+
+  /**
+   * Nano-dollars of the least, if nothing stands around the request: a model that nobody has seen here may charge more,
+   * so only limits that would never let such a call begin are asked for so little.
+   */
+  get plainCostNanoUsd(): number {
+    return Math.min(this.least().amounts.costNanoUsd, this.costOf(this.fewest(), this.plainInput))
   }
 
   /** @returns tokens of output that a call may be given for so much money, which is no less than its least */

@@ -185,3 +185,22 @@ describe('judge() where nothing will do', () => {
     })
   })
 })
+
+describe('judge() of a model that nobody has seen here', () => {
+  const unseen = makeDemand({ inputBytes: 70 })
+
+  it('refuses what may cost more than is left, though the request is short', () => {
+    const { plainCostNanoUsd } = unseen
+    const meter = makeMeter({ limit: 1_000_000 })
+    expect(judged(unseen, [meter, { used: 1_000_000 - plainCostNanoUsd }])).toMatchObject({
+      blocked: { by: 'used', isTooMuch: false },
+    })
+  })
+
+  it('lets it begin under a limit that has no room for more', () => {
+    const meter = makeMeter({ limit: unseen.plainCostNanoUsd })
+    expect(judged(unseen, [meter, {}])).toMatchObject({
+      ask: { amounts: { costNanoUsd: unseen.plainCostNanoUsd } },
+    })
+  })
+})

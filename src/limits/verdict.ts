@@ -44,7 +44,7 @@ export function judge(
     if (state === undefined || meter.limit === null) continue
     const free = Math.max(0, meter.limit - state.used)
     const left = free - state.held
-    const needed = neededOf(meter, free, usual.amounts, least.amounts)
+    const needed = neededOf(meter, meter.limit, free, demand, usual.amounts, least.amounts)
     if (needed > left) {
       blocked = later(blocked, {
         index,
@@ -68,10 +68,18 @@ export function judge(
 }
 
 /** While others hold what may come back, a call waits for what it usually needs; where that is spent it takes less. */
-function neededOf(meter: Meter, free: number, usual: Amounts, least: Amounts): number {
-  if (meter.quantity === 'concurrency') return 1
-  const wanted = usual[meter.quantity]
-  return wanted <= free ? wanted : Math.min(wanted, least[meter.quantity])
+function neededOf(
+  { quantity }: Meter,
+  limit: number,
+  free: number,
+  demand: Demand,
+  usual: Amounts,
+  least: Amounts,
+): number {
+  if (quantity === 'concurrency') return 1
+  if (usual[quantity] <= free) return usual[quantity]
+  const needed = Math.min(usual[quantity], least[quantity])
+  return quantity === 'costNanoUsd' && needed > limit ? Math.min(needed, demand.plainCostNanoUsd) : needed
 }
 
 /** What is spent for longest decides; what is only held may be free in a moment. */
