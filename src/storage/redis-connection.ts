@@ -11,6 +11,7 @@ export interface RedisConnectionOptions {
 }
 
 export const COMMAND_TIMEOUT_MS = 250
+const COMMAND_GRACE = 2
 const CONNECT_TIMEOUT_MS = 2000
 const RECONNECT_MS_MAX = 1000
 /** A server that says nothing for this many command timeouts is gone without a word; a new connection may find it. */
@@ -27,7 +28,9 @@ export function openRedis({
   onError,
 }: RedisConnectionOptions): Redis {
   const redis = new Redis(url, {
-    commandTimeout: commandTimeoutMs,
+    // Whoever asks waits no longer than the timeout itself; this one, which does not look at the socket once more
+    // before it gives up, only keeps commands from waiting for ever.
+    commandTimeout: commandTimeoutMs * COMMAND_GRACE,
     connectTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: SILENT_TIMEOUTS * commandTimeoutMs,
     enableOfflineQueue: false,

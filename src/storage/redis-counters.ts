@@ -327,8 +327,11 @@ export class RedisCounters implements Counters {
         new Promise<Result>((resolve, reject) => {
           const wait: Wait = { isOver: false }
           const timer = setTimeout(() => {
-            wait.isOver = true
-            reject(redisUnavailable(`Redis did not answer within ${this.timeoutMs} ms.`))
+            // After a turn in which this process did something else for long, the answer may lie unread in the socket.
+            setImmediate(() => {
+              wait.isOver = true
+              reject(redisUnavailable(`Redis did not answer within ${this.timeoutMs} ms.`))
+            })
           }, this.timeoutMs)
           work(wait)
             .finally(() => clearTimeout(timer))
