@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { Alerts } from './alerts/alerts.ts'
 import type { Config } from './config/schema/config-schema.ts'
+import { routeSchema } from './config/schema/models.ts'
 import { type Clock, systemClock } from './core/clock.ts'
 import type { GatewayError } from './core/errors.ts'
 import { uuidV7 } from './core/ids.ts'
@@ -30,6 +31,10 @@ import { createReferenceStage } from './resources/reference-stage.ts'
 import { HealthBook } from './routing/provider-health.ts'
 import { RetryBudget } from './routing/retry-budget.ts'
 import { createRouteStage } from './routing/route-stage.ts'
+import { Affinity } from './routing/strategy/affinity.ts'
+import { openOrganizationRoutes } from './routing/strategy/organization-routes.ts'
+import { Pace } from './routing/strategy/pace.ts'
+import { createRouteDesk, type RouteDesk } from './routing/strategy/route-desk.ts'
 import { createSimulator, type Simulator } from './simulator/server.ts'
 import type { Database } from './storage/database.ts'
 import type { PolicyRemoval } from './storage/policy-store.ts'
@@ -77,6 +82,8 @@ export interface Gateway {
   readonly statements: Statements
   readonly alerts: Alerts
   readonly reconciler: Reconciler
+  /** Routes in force, and those of organizations. */
+  readonly routes: RouteDesk
   /** Looks after batches that are not booked. */
   readonly batchWatch: BatchWatch
   readonly organizations: Organizations
@@ -163,6 +170,13 @@ async function openGateway(options: GatewayOptions, closers: Closers): Promise<G
   events.on('settled', unfinished.ended)
   events.on('settled', alerts.noteSettled)
 
+  const pace = new Pace()
+  const organizationRoutes = await openOrganizationRoutes({
+    store: stores.routes,
+    parse: (json) => routeSchema.parse(json),
+    onError: (error) => logger.error({ error }, 'routes of organizations could not be read'),
+  })
+  closers.add(organizationRoutes.close)
   const parts: PlaneParts = {
     stores,
     books,
@@ -172,7 +186,10 @@ async function openGateway(options: GatewayOptions, closers: Closers): Promise<G
     logger,
     random,
     simulatorUrl,
-    onAttempt: (exchange, attempt) => events.emit('attempt', exchange, attempt),
+    onAttempt(exchange, attempt) {
+      pace.began(attempt)
+      events.emit('attempt', exchange, attempt)
+    },
     onLeave(exchange, leave) {
       const others = leaving.get(exchange)
       leaving.set(exchange, () => {
@@ -181,6 +198,9 @@ async function openGateway(options: GatewayOptions, closers: Closers): Promise<G
       })
     },
     retries: new RetryBudget(() => clock.monotonicMs()),
+    pace,
+    affinity: new Affinity(),
+    organizationRoutes,
     stagesOf,
   }
   /** Those whose calls may not be over: the one in force, and earlier ones. */
@@ -254,6 +274,12 @@ async function openGateway(options: GatewayOptions, closers: Closers): Promise<G
     statements: books.statements,
     alerts,
     reconciler: limits.reconciler,
+    routes: createRouteDesk({
+      own: organizationRoutes,
+      pace,
+      resolver: () => plane.resolver,
+      providers: () => plane.providers.keys(),
+    }),
     batchWatch: control.batchWatch,
     organizations,
     directory,

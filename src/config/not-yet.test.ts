@@ -9,9 +9,12 @@ describe('findNotYet()', () => {
       breaker: { failures: 2 },
       alerts: { thresholds: { latencyMs: 1 } },
       storage: { redis: 'redis://h' },
-      models: { chat: { targets: ['a/b'], retries: 3 }, plain: { targets: ['a/b'] } },
+      models: {
+        chat: { targets: ['a/b'], shadow: { provider: 'p', model: 'm', share: 0.1 } },
+        plain: { targets: ['a/b'] },
+      },
     }
-    expect(findNotYet(tree).map(({ path }) => path.join('.'))).toEqual(['breaker', 'models.chat.retries'])
+    expect(findNotYet(tree).map(({ path }) => path.join('.'))).toEqual(['breaker', 'models.chat.shadow'])
   })
 
   it('takes anything for a tree', () => {

@@ -6,7 +6,7 @@ import { isMap } from './tree.ts'
  * believed to hold and does not is worse than none.
  */
 const SECTIONS: readonly Path[] = [['safety'], ['breaker'], ['cache'], ['content'], ['telemetry']]
-const OF_ROUTES = ['retries', 'fallback', 'afterFirstToken', 'cache'] as const
+const OF_ROUTES = ['hedgeAfterMs', 'timeouts', 'shadow', 'cache'] as const
 const OF_PROVIDERS = ['totalTimeoutMs'] as const
 const OF_TASKS = ['cache', 'compress'] as const
 
@@ -15,6 +15,7 @@ export function findNotYet(tree: unknown): Finding[] {
   const set = [
     ...SECTIONS.filter((path) => has(tree, path)),
     ...inEach(tree, 'models', OF_ROUTES),
+    ...continuing(tree),
     ...inEach(tree, 'providers', OF_PROVIDERS),
     ...inEach(tree, 'tasks', OF_TASKS),
   ]
@@ -39,5 +40,14 @@ function inEach(tree: unknown, section: string, keys: readonly string[]): Path[]
   if (!isMap(rows)) return []
   return Object.entries(rows).flatMap(([name, row]) =>
     isMap(row) ? keys.filter((key) => Object.hasOwn(row, key)).map((key) => [section, name, key]) : [],
+  )
+}
+
+/** Routes whose streams another target is to continue. */
+function continuing(tree: unknown): Path[] {
+  const routes = isMap(tree) ? tree.models : undefined
+  if (!isMap(routes)) return []
+  return Object.entries(routes).flatMap(([name, route]) =>
+    isMap(route) && route.afterFirstToken === 'continue' ? [['models', name, 'afterFirstToken']] : [],
   )
 }

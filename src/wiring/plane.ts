@@ -5,12 +5,12 @@ import { createAccountant } from '../ledger/accountant.ts'
 import { createBatchBooks, createBatchPrices } from '../ledger/batch-books.ts'
 import { costOfCall } from '../ledger/call-cost.ts'
 import type { PricesInForce, PriceTarget } from '../ledger/price-desk/report.ts'
-import { createPriceBook, type ResolvedPrice } from '../ledger/prices.ts'
+import { createPriceBook, isUnknownPrice, type ResolvedPrice } from '../ledger/prices.ts'
 import { createQuotes } from '../ledger/quote.ts'
 import { createTokenCounter } from '../ledger/token-counter.ts'
 import type { Quoted, QuoteOf } from '../limits/admission.ts'
 import { BatchDemand } from '../limits/batch-demand.ts'
-import type { Attempt, Exchange, Incoming } from '../pipeline/exchange.ts'
+import type { Attempt, Exchange, Incoming, TargetName } from '../pipeline/exchange.ts'
 import type { Call } from '../pipeline/run.ts'
 import type { Stage } from '../pipeline/stage.ts'
 import { countUnderWay, type UnderWay } from '../pipeline/under-way.ts'
@@ -28,6 +28,10 @@ import { ProviderGate } from '../routing/provider-gate.ts'
 import { createProviderObjects } from '../routing/provider-objects.ts'
 import { createResolver, type Resolver } from '../routing/resolve.ts'
 import type { RetryBudget } from '../routing/retry-budget.ts'
+import type { Affinity } from '../routing/strategy/affinity.ts'
+import type { OrganizationRoutes } from '../routing/strategy/organization-routes.ts'
+import type { Pace } from '../routing/strategy/pace.ts'
+import { createTargetFacts } from '../routing/strategy/target-facts.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Books } from './books.ts'
 import type { Control } from './control.ts'
@@ -50,6 +54,11 @@ export interface PlaneParts {
   readonly onLeave: (exchange: Exchange, leave: () => void) => void
   /** Of the further tries of all calls together. */
   readonly retries: RetryBudget
+  /** How fast targets are, and how busy. */
+  readonly pace: Pace
+  /** Where sessions are. */
+  readonly affinity: Affinity
+  readonly organizationRoutes: OrganizationRoutes
   /** The way of a call, in order. */
   readonly stagesOf: (means: StageMeans) => readonly Stage[]
 }
@@ -69,6 +78,7 @@ export interface Plane {
   readonly stages: readonly Stage[]
   readonly call: Call
   readonly models: ModelList
+  readonly resolver: Resolver
   readonly prices: PricesInForce
   readonly batches: BatchMeans
   /** Calls that keep this configuration. */
@@ -93,6 +103,12 @@ export async function buildPlane(
     serves: models.serves,
     suggestions: models.suggestions,
     random: parts.random,
+    pace: parts.pace,
+    affinity: parts.affinity,
+    routesOf: parts.organizationRoutes.settingsOf,
+    factsOf: createTargetFacts(providers, parts.catalogue),
+    costOf: pricing.costOf,
+    monotonicMs: () => parts.clock.monotonicMs(),
   })
   const forward = createCall({
     clock: parts.clock,
@@ -112,6 +128,7 @@ export async function buildPlane(
     stages: parts.stagesOf({ config, accountant, resolver, quoteOf }),
     call: withResources(parts, providers, pricing, forward),
     models,
+    resolver,
     prices,
     batches,
     underWay: countUnderWay(),
@@ -142,6 +159,21 @@ function createPricing(
     },
     tokens: createTokenCounter(),
   })
+  /** What a call is expected to cost at a target; `undefined` where nobody knows. */
+  const costOf = (
+    target: Pick<TargetName, 'provider' | 'model'>,
+    organizationId: string | undefined,
+    input: number,
+    output: number,
+  ) => {
+    try {
+      const price = accountant.priceOf(target.provider, target.model, organizationId)
+      return costOfCall({ inputTokens: input, outputTokens: output }, {}, price)
+    } catch (error) {
+      if (isUnknownPrice(error)) return undefined
+      throw error
+    }
+  }
   const quotes = createQuotes()
   const quoted = (price: ResolvedPrice, incoming: Incoming): Quoted => {
     const quote = quotes(price)
@@ -171,6 +203,7 @@ function createPricing(
   }
   return {
     accountant,
+    costOf,
     quotes,
     quoteOf,
     batches,

@@ -9,6 +9,7 @@ import { beginPolicies, createPolicyStore } from '../storage/policy-store.ts'
 import { createPriceStore } from '../storage/price-store.ts'
 import { createReconcileStore } from '../storage/reconcile-store.ts'
 import { createResourceStore } from '../storage/resource-store.ts'
+import { createRouteStore } from '../storage/route-store.ts'
 import { createSpendStore } from '../storage/spend-store.ts'
 import { createSpentStore } from '../storage/spent-store.ts'
 import { createStatementStore } from '../storage/statement-store.ts'
@@ -37,6 +38,7 @@ export function createStores(database: Database, configOf: () => Config) {
     alerts: createAlertStore(database),
     spend: createSpendStore(database),
     resources: createResourceStore(database),
+    routes: createRouteStore(database),
     leases: createLeaseStore(database),
   }
 }

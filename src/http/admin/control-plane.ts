@@ -21,6 +21,7 @@ import { registerProviders } from './providers.ts'
 import { registerReconcile } from './reconcile.ts'
 import { registerReports } from './reports.ts'
 import { registerRequests } from './requests.ts'
+import { registerRoutes } from './routes.ts'
 import { registerUsage } from './usage.ts'
 
 /** The control API under `/api/v1`, its description at `/api/openapi.json` and a reader of that at `/docs`. */
@@ -68,6 +69,7 @@ export async function registerControlPlane(app: FastifyInstance, gateway: Gatewa
       registerAlerts(scope, gateway)
       registerPrices(scope, gateway)
       registerProviders(scope, gateway)
+      registerRoutes(scope, gateway, gateway.routes)
       registerHealth(scope, gateway, '/health')
     },
     { prefix: '/api/v1' },
