@@ -10,7 +10,10 @@ function open(present: string | undefined) {
     monotonicMs: () => nowMs,
     wait: async (ms) => void waits.push(ms),
   })
-  return { settled, waits, pass: (ms: number) => void (nowMs += ms) }
+  const pass = (ms: number) => {
+    nowMs += ms
+  }
+  return { settled, waits, pass }
 }
 
 describe('createSettling()', () => {

@@ -11,7 +11,7 @@ import {
   WINDOW_MS,
 } from './recent-calls.ts'
 
-export type { Percentiles, Sample }
+export type { Sample }
 
 export type Health = 'healthy' | 'degraded' | 'unhealthy' | 'unknown'
 

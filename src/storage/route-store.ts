@@ -6,7 +6,7 @@ import { sqlState } from './storage-error.ts'
 const PAGE_ROWS = 1000
 const FOREIGN_KEY_VIOLATION = '23503'
 
-interface StoredRoute {
+export interface StoredRoute {
   readonly organizationId: string
   readonly name: string
   /** As it was written. */
