@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 /**
  * The unit tests of the money, alone: what Stryker runs against each mutant needs no database and no Redis. The
- * property of admission takes seconds, and finds nothing in mutants that the examples do not find.
+ * property of admission is left out, because it takes seconds.
  */
 export default defineConfig({
   test: {
