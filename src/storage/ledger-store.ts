@@ -66,7 +66,10 @@ export function createLedgerStore(database: Database, options: LedgerStoreOption
 
   return {
     async write(given: readonly LedgerRow[]): Promise<void> {
-      const rows = [...new Map(given.map((row) => [row.id, toStorableRow(row)])).values()]
+      // Of two rows of one settlement the first counts, also where both are in one batch.
+      const rows = [...new Map(given.toReversed().map((row) => [row.id, row])).values()]
+        .toReversed()
+        .map(toStorableRow)
       if (rows.length === 0) return
       if (!copies) return insert(rows)
       try {
