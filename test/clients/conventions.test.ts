@@ -244,7 +244,7 @@ describe.each(FAMILIES)('Codex at $provider', ({ model }) => {
       // Cut behind its end it is complete, and all of it is there.
       else expect(last?.response).toMatchObject({ output: [{ arguments: '{"command":"ls"}' }] })
     }
-    expect(ends).toContain(502)
+    expect(ends.size).toBeGreaterThan(1)
   })
 })
 
