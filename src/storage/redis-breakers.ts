@@ -1,19 +1,17 @@
 import type { Clock } from '../core/clock.ts'
 import type { BreakerFeed, BreakerHandlers, BreakerRecord } from '../routing/breakers/ports.ts'
 import { fromStoredText, type StoredBreaker, toState, toStoredText } from './redis-breaker-record.ts'
+import { type RedisClient, redisScript, runScript } from './redis-script.ts'
 
 /** What we need of the connection that is asked. */
-export interface BreakerRedis {
-  readonly status: string
-  time(): Promise<(string | number)[]>
+export interface BreakerRedis extends RedisClient {
   mget(...keys: string[]): Promise<(string | null)[]>
   mset(...keysAndValues: string[]): Promise<unknown>
-  hgetall(key: string): Promise<Record<string, string>>
+  msetnx(...keysAndValues: string[]): Promise<unknown>
   hset(key: string, field: string, value: string): Promise<unknown>
+  hsetnx(key: string, field: string, value: string): Promise<unknown>
   hdel(key: string, ...fields: string[]): Promise<unknown>
   publish(channel: string, message: string): Promise<unknown>
-  on(event: 'ready', listener: () => void): unknown
-  off(event: 'ready', listener: () => void): unknown
 }
 
 /** What we need of the connection that listens. */
@@ -38,11 +36,29 @@ export interface RedisBreakersOptions {
 
 /** What is set by hand has to be in force within 5 s; what other replicas say is told at once, and found here at last. */
 const POLL_MS = 1000
-/** A change that could not be told for longer than this gives way to what was told since. */
-const LATE_MS = 2000
 /** A target's breaker that closed is remembered for as long as a replica may be without Redis and not notice. */
 const CLOSED_TARGETS_MS = 600_000
 const FIRST_LOOK_MS = 500
+
+/** Writes state and record where both are still what was found; empty = absent. */
+const REPLACE = redisScript(`
+local found = redis.call('MGET', KEYS[1], KEYS[2])
+if (found[1] or '') ~= ARGV[1] or (found[2] or '') ~= ARGV[2] then return 0 end
+redis.call('MSET', KEYS[1], ARGV[3], KEYS[2], ARGV[4])
+return 1`)
+
+interface Keys {
+  readonly state: string
+  readonly record: string
+  readonly until: string
+  readonly targets: string
+}
+
+/** What stood there. */
+interface Found {
+  readonly state: string | null
+  readonly text: string | null
+}
 
 /**
  * Breakers that all replicas share. `circuit:{provider}:state` is for people: read it, or set it. What replicas tell
@@ -63,6 +79,7 @@ export class RedisBreakers implements BreakerFeed {
   /** Providers to be looked at; `undefined` = all. */
   private asked: Set<string> | undefined = new Set()
   private closed = false
+  private readonly firstLook = Promise.withResolvers<void>()
 
   constructor(options: RedisBreakersOptions) {
     this.options = options
@@ -77,7 +94,8 @@ export class RedisBreakers implements BreakerFeed {
     if (subscriber.status === 'ready') this.subscribe()
     client.on('ready', this.onReady)
     this.timer = setInterval(() => this.look(), POLL_MS).unref()
-    await Promise.race([this.look(), passed(firstLookMs)])
+    void this.look()
+    await Promise.race([this.firstLook.promise, passed(firstLookMs)])
   }
 
   publish(record: BreakerRecord): void {
@@ -128,6 +146,7 @@ export class RedisBreakers implements BreakerFeed {
         await Promise.all([...names].map((name) => this.lookAt(name, handlers)))
       }
       this.isReady = true
+      this.firstLook.resolve()
     } catch {
       // Redis is away, and whoever holds the connection says so. The next look comes within a second.
       this.isReady = false
@@ -143,7 +162,7 @@ export class RedisBreakers implements BreakerFeed {
       client.hgetall(ofTargets),
     ])
     const stored = fromStoredText(text, this.offsetMs)
-    if (stateText === null) this.restore(provider, handlers)
+    if (stateText === null) await this.restore(provider, handlers)
     else {
       const said = toState(stateText)
       if (said !== undefined && said !== stored?.record.state) handlers.onOrder(provider, said)
@@ -158,16 +177,19 @@ export class RedisBreakers implements BreakerFeed {
       this.seen.delete(keyOf({ provider, model }))
     }
     if (outdated.length > 0) await client.hdel(ofTargets, ...outdated)
-    await this.write(provider, stored, handlers)
+    await this.write(provider, { state: stateText, text })
   }
 
-  /** Redis knows nothing of it: it is new there, or was lost. */
-  private restore(provider: string, handlers: BreakerHandlers): void {
+  /** Redis knows nothing of it: it is new there, or was lost. Whoever has something to say goes first. */
+  private async restore(provider: string, handlers: BreakerHandlers): Promise<void> {
+    const { client, id } = this.options
+    const keys = this.keysOf(provider)
     const { targets, ...own } = handlers.current(provider)
-    for (const record of [own, ...targets]) {
-      const key = keyOf(record)
-      if (!this.waiting.has(key)) this.waiting.set(key, record)
-    }
+    // Nobody has changed it now: it yields to every change.
+    const toText = (record: BreakerRecord) =>
+      toStoredText(id, { ...record, changedAtMs: record.openedAtMs ?? 0 }, this.offsetMs)
+    if (!this.waiting.has(keyOf(own))) await client.msetnx(keys.state, own.state, keys.record, toText(own))
+    for (const target of targets) await client.hsetnx(keys.targets, target.model, toText(target))
   }
 
   private takeOver(
@@ -185,42 +207,26 @@ export class RedisBreakers implements BreakerFeed {
     this.seen.set(key, text)
   }
 
-  /** What an operator holds open stays so; and what was told late is told no more where somebody has spoken since. */
+  /** The later word counts, by Redis's clock; what an operator holds open, only an operator changes. */
   private givesWay(waiting: BreakerRecord, stored: BreakerRecord): boolean {
-    if (waiting.byOperator) return false
-    if (stored.byOperator && stored.state === 'open') return true
-    const isLate = this.options.clock.now() - waiting.changedAtMs > LATE_MS
-    return isLate && stored.changedAtMs > waiting.changedAtMs
+    if (waiting.byOperator && !stored.byOperator) return false
+    const isHeld = stored.byOperator && stored.state === 'open' && !waiting.byOperator
+    return isHeld || stored.changedAtMs > waiting.changedAtMs
   }
 
-  private async write(
-    provider: string,
-    stored: StoredBreaker | undefined,
-    handlers: BreakerHandlers,
-  ): Promise<void> {
+  private async write(provider: string, found: Found): Promise<void> {
     const { client, id } = this.options
     const keys = this.keysOf(provider)
     const waiting = [...this.waiting.values()].filter((record) => record.provider === provider)
     for (const record of waiting) {
-      const key = keyOf(record)
-      if (
-        record.model === '' &&
-        stored !== undefined &&
-        stored.by !== id &&
-        this.isHeld(record, stored.record)
-      ) {
-        this.waiting.delete(key)
-        handlers.onRecord(stored.record)
-        continue
-      }
       const text = toStoredText(id, record, this.offsetMs)
-      if (record.model === '') {
-        await client.mset(keys.state, record.state, keys.record, text)
-        // For people alone; by itself, because it may lie in another slot of a cluster.
-        const until =
-          record.untilMs === undefined ? '' : new Date(record.untilMs + this.offsetMs).toISOString()
-        await client.mset(keys.until, until)
-      } else await client.hset(keys.targets, record.model, text)
+      if (record.model !== '') await client.hset(keys.targets, record.model, text)
+      else if (!(await this.replace(keys, found, record, text))) {
+        // Somebody was faster: whose word counts is to be seen.
+        this.asked?.add(provider)
+        return
+      }
+      const key = keyOf(record)
       this.seen.set(key, text)
       // A newer one may have come in the meantime.
       if (this.waiting.get(key) === record) this.waiting.delete(key)
@@ -229,8 +235,20 @@ export class RedisBreakers implements BreakerFeed {
     if (waiting.length > 0) await client.publish(`${this.namespace}:changes`, provider)
   }
 
-  private isHeld(record: BreakerRecord, stored: BreakerRecord): boolean {
-    return !record.byOperator && stored.byOperator && stored.state === 'open'
+  private async replace(keys: Keys, found: Found, record: BreakerRecord, text: string): Promise<boolean> {
+    const { client } = this.options
+    const expected = [found.state ?? '', found.text ?? '']
+    const done = await runScript(
+      client,
+      REPLACE,
+      [keys.state, keys.record],
+      [...expected, record.state, text],
+    )
+    if (done !== 1) return false
+    // For people alone; by itself, because it may lie in another slot of a cluster.
+    const until = record.untilMs === undefined ? '' : new Date(record.untilMs + this.offsetMs).toISOString()
+    await client.mset(keys.until, until)
+    return true
   }
 
   private isOutdated({ state, pausedUntilMs, changedAtMs }: BreakerRecord): boolean {
@@ -239,7 +257,7 @@ export class RedisBreakers implements BreakerFeed {
     return isAtRest && nowMs - changedAtMs > CLOSED_TARGETS_MS
   }
 
-  private keysOf(provider: string) {
+  private keysOf(provider: string): Keys {
     const state = `${this.namespace}:${provider}:state`
     return {
       state,

@@ -188,7 +188,7 @@ export class Breaker {
     if (record.state === 'closed') {
       if (this.state !== 'closed') this.close(record.level, nowMs)
     } else if (record.state === 'half-open') {
-      if (this.state === 'open') this.halfOpen(nowMs)
+      if (this.state !== 'half-open') this.halfOpen(nowMs)
     } else {
       this.state = 'open'
       this.openedMs = nowMs
