@@ -26,9 +26,11 @@ import type { Outcome, Stage } from './pipeline/stage.ts'
 import { createSwitchStage } from './pipeline/switch-stage.ts'
 import { createCatalogue } from './providers/catalogue.ts'
 import type { ModelList } from './providers/model-list.ts'
+import type { Provider } from './providers/provider-set.ts'
 import type { BatchWatch } from './resources/batch-watch.ts'
 import { createReferenceStage } from './resources/reference-stage.ts'
-import { HealthBook } from './routing/provider-health.ts'
+import type { Breakers } from './routing/breakers/breakers.ts'
+import type { BreakerFeed } from './routing/breakers/ports.ts'
 import { RetryBudget } from './routing/retry-budget.ts'
 import { createRouteStage } from './routing/route-stage.ts'
 import { Affinity } from './routing/strategy/affinity.ts'
@@ -46,6 +48,7 @@ import { openBooks } from './wiring/books.ts'
 import { Closers } from './wiring/closers.ts'
 import { openControl } from './wiring/control.ts'
 import { buildPlane, type Plane, type PlaneParts, type StageMeans } from './wiring/plane.ts'
+import { watchProviders } from './wiring/providers-watch.ts'
 import { createStores } from './wiring/stores.ts'
 
 export { VERSION }
@@ -58,6 +61,8 @@ export interface GatewayOptions {
   readonly journal?: Journal
   /** To be closed after the gateway. Left out: in memory, for a database that does not outlive the process. */
   readonly counters?: Counters
+  /** Breakers of all replicas; to be closed after the gateway. Left out: this process is alone. */
+  readonly breakers?: BreakerFeed
   readonly clock?: Clock
   /** Uniform in [0, 1). */
   readonly random?: () => number
@@ -82,6 +87,8 @@ export interface Gateway {
   readonly statements: Statements
   readonly alerts: Alerts
   readonly reconciler: Reconciler
+  /** Keep calls from providers that fail. */
+  readonly breakers: Breakers
   /** Routes in force, and those of organizations. */
   readonly routes: RouteDesk
   /** Looks after batches that are not booked. */
@@ -137,6 +144,7 @@ async function openGateway(options: GatewayOptions, closers: Closers): Promise<G
   const now = () => clock.now()
   const events = createEvents((error) => logger.error({ error }, 'a listener failed'))
   let { config } = options
+  let providers: ReadonlyMap<string, Provider> = new Map()
   const stores = createStores(database, () => config)
   const simulatorUrl = openSimulator(closers)
   const directory = await openDirectory(stores.identity, (error) =>
@@ -163,7 +171,18 @@ async function openGateway(options: GatewayOptions, closers: Closers): Promise<G
   )
   const { journal, drainer, unfinished } = books
   const { limits, alerts } = control
-  const providerHealth = new HealthBook()
+  const { breakers, health: providerHealth } = await watchProviders(
+    {
+      stores,
+      settings: config.breaker,
+      providers: () => providers,
+      feed: options.breakers,
+      clock,
+      random,
+      logger,
+    },
+    closers,
+  )
   /** What each call has to let go of at its end. */
   const leaving = new WeakMap<Exchange, () => void>()
   events.on('attempt', unfinished.began)
@@ -198,6 +217,7 @@ async function openGateway(options: GatewayOptions, closers: Closers): Promise<G
       })
     },
     retries: new RetryBudget(() => clock.monotonicMs()),
+    breakers,
     pace,
     affinity: new Affinity(),
     organizationRoutes,
@@ -206,13 +226,14 @@ async function openGateway(options: GatewayOptions, closers: Closers): Promise<G
   /** Those whose calls may not be over: the one in force, and earlier ones. */
   const planes = new Set<Plane>()
   let plane = await buildPlane(parts, config, new Map())
+  providers = plane.providers
   planes.add(plane)
   const allIdle = (timeoutMs: number) =>
     Promise.all([...planes].map(({ underWay }) => underWay.idle(timeoutMs)))
   closers.add(
     async () => {
-      const providers = new Set([...planes].flatMap((each) => [...each.providers.values()]))
-      await Promise.all([...providers].map((provider) => provider.destroy()))
+      const open = new Set([...planes].flatMap((each) => [...each.providers.values()]))
+      await Promise.all([...open].map((provider) => provider.destroy()))
       await allIdle(BROKEN_OFF_MS)
     },
     control.settlements.close,
@@ -248,6 +269,10 @@ async function openGateway(options: GatewayOptions, closers: Closers): Promise<G
     events.emit('settled', exchange, outcome, rows)
   }
 
+  function providerStates(): ProviderReport[] {
+    return reportProviders(plane.providers, providerHealth, clock.monotonicMs(), breakers.board.state)
+  }
+
   /** Closes what a configuration leaves behind, once the calls that keep it, or an earlier one, are over. */
   function retire(before: Plane): void {
     const left = [...before.providers].filter(([name, provider]) => plane.providers.get(name) !== provider)
@@ -274,6 +299,7 @@ async function openGateway(options: GatewayOptions, closers: Closers): Promise<G
     statements: books.statements,
     alerts,
     reconciler: limits.reconciler,
+    breakers,
     routes: createRouteDesk({
       own: organizationRoutes,
       pace,
@@ -311,13 +337,18 @@ async function openGateway(options: GatewayOptions, closers: Closers): Promise<G
     },
     flushLedger: () => drainer.flush(),
     models: () => plane.models,
-    providerStates: () => reportProviders(plane.providers, providerHealth, clock.monotonicMs()),
+    providerStates,
     health: () =>
       reportHealth({
         database,
-        providers: reportProviders(plane.providers, providerHealth, clock.monotonicMs()),
+        providers: providerStates(),
         totals: providerHealth.totals(clock.monotonicMs()),
         waitingRows: journal.waitingRows,
+        hasRoom: journal.hasRoom,
+        redis: () => ({
+          kind: config.storage.redis === 'none' ? 'none' : 'redis',
+          isReady: breakers.isShared ?? true,
+        }),
         thresholds: config.alerts.thresholds,
       }),
     logError(exchange, error, requestId) {
@@ -341,6 +372,8 @@ async function openGateway(options: GatewayOptions, closers: Closers): Promise<G
         const before = plane
         plane = await buildPlane(parts, next, before.providers)
         config = next
+        providers = plane.providers
+        breakers.board.reconfigure(next.breaker)
         planes.add(plane)
         retire(before)
       })

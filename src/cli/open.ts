@@ -10,6 +10,7 @@ import type { Database } from '../storage/database.ts'
 import { migrate } from '../storage/migrate.ts'
 import { openDatabase } from '../storage/open-database.ts'
 import { openJournal as openStoredJournal } from '../storage/open-journal.ts'
+import { openRedisBreakers } from '../storage/redis-breakers-open.ts'
 import { openRedisCounters } from '../storage/redis-stores.ts'
 import { type Logger, SILENT_LOGGER } from '../telemetry/logger.ts'
 
@@ -65,4 +66,15 @@ export async function openCounters(
   }
   const counters = new MemoryCounters({ clock, newId: randomUUID, unknown: 'refuse' })
   return { counters, close: () => counters.close() }
+}
+
+/** Opens the breakers that replicas share; `undefined` without Redis. */
+export function openBreakers(
+  loaded: LoadedConfig,
+  logger: Logger = SILENT_LOGGER,
+  clock: Clock = systemClock,
+): ReturnType<typeof openRedisBreakers> | undefined {
+  const { redis } = loaded.config.storage
+  if (redis === 'none') return undefined
+  return openRedisBreakers({ url: redis.reveal(), logger, clock, id: randomUUID() })
 }

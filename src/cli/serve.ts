@@ -7,7 +7,7 @@ import { createServer } from '../http/server.ts'
 import { prepareFirstStart } from '../identity/first-start.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { renderBanner } from './banner.ts'
-import { LOAD, load, openCounters, openJournal, openMigrated } from './open.ts'
+import { LOAD, load, openBreakers, openCounters, openJournal, openMigrated } from './open.ts'
 import { fail } from './output.ts'
 import { requireFreePort } from './port.ts'
 import { Opened, stopOnSignals } from './shutdown.ts'
@@ -67,7 +67,16 @@ async function start(
   opened.add(() => journal.close())
   const { counters, close: closeCounters } = await openCounters(loaded, logger)
   opened.add(closeCounters)
-  const gateway = await createGateway({ config: loaded.config, database, journal, counters, logger })
+  const breakers = openBreakers(loaded, logger)
+  opened.add(async () => breakers?.close())
+  const gateway = await createGateway({
+    config: loaded.config,
+    database,
+    journal,
+    counters,
+    ...(breakers === undefined ? {} : { breakers: breakers.breakers }),
+    logger,
+  })
   opened.add(() => gateway.close())
   const server = await createServer(gateway)
   opened.add(() => server.drain())

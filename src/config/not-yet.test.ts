@@ -7,6 +7,7 @@ describe('findNotYet()', () => {
       server: { port: 1 },
       limits: { default: { requestsPerMinute: 2 } },
       breaker: { failures: 2 },
+      cache: { exact: true },
       alerts: { thresholds: { latencyMs: 1 } },
       storage: { redis: 'redis://h' },
       models: {
@@ -14,7 +15,7 @@ describe('findNotYet()', () => {
         plain: { targets: ['a/b'] },
       },
     }
-    expect(findNotYet(tree).map(({ path }) => path.join('.'))).toEqual(['breaker', 'models.chat.shadow'])
+    expect(findNotYet(tree).map(({ path }) => path.join('.'))).toEqual(['cache', 'models.chat.shadow'])
   })
 
   it('takes anything for a tree', () => {

@@ -5,7 +5,7 @@ import { isMap } from './tree.ts'
  * Keys that are checked already and take effect with a later version: whoever sets one is told, since a limit that is
  * believed to hold and does not is worse than none.
  */
-const SECTIONS: readonly Path[] = [['safety'], ['breaker'], ['cache'], ['content'], ['telemetry']]
+const SECTIONS: readonly Path[] = [['safety'], ['cache'], ['content'], ['telemetry']]
 const OF_ROUTES = ['hedgeAfterMs', 'timeouts', 'shadow', 'cache'] as const
 const OF_PROVIDERS = ['totalTimeoutMs'] as const
 const OF_TASKS = ['cache', 'compress'] as const

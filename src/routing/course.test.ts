@@ -117,11 +117,16 @@ describe('Course', () => {
   it('passes over open breakers, and says when one closes', () => {
     const way = course(planOf([A, B]), {
       admit: ({ provider }) =>
-        provider === 'a' ? { open: true, retryAfterMs: 4000, reason: '' } : { open: false },
+        provider === 'a' ? { open: true, why: 'open', retryAfterMs: 4000, reason: '' } : { open: false },
     })
     expect(walk(way, 'callers')).toEqual([['b', 0]])
     const none = course(planOf([A, B]), {
-      admit: ({ provider }) => ({ open: true, retryAfterMs: provider === 'a' ? 4000 : 2000, reason: '' }),
+      admit: ({ provider }) => ({
+        open: true,
+        why: 'open',
+        retryAfterMs: provider === 'a' ? 4000 : 2000,
+        reason: '',
+      }),
     })
     expect([none.first(), none.retryAfterMs]).toEqual([undefined, 2000])
   })

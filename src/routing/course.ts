@@ -91,7 +91,7 @@ export class Course {
     const candidates = this.targets
       .filter((target) => this.tried.has(target) && !this.excluded.has(target))
       .toSorted((first, second) => (this.tried.get(first) ?? 0) - (this.tried.get(second) ?? 0))
-    for (const target of candidates) if (this.admits(target)) return this.step(target, waitMs)
+    for (const target of candidates) if (this.admits(target, waitMs)) return this.step(target, waitMs)
     return undefined
   }
 
@@ -102,9 +102,10 @@ export class Course {
     return { target, waitMs }
   }
 
-  private admits(target: TargetName): boolean {
+  /** @param waitMs before the target is asked: a pause that is over by then is none */
+  private admits(target: TargetName, waitMs = 0): boolean {
     const verdict = this.options.admit(target)
-    if (!verdict.open) return true
+    if (!verdict.open || (verdict.why === 'paused' && verdict.retryAfterMs <= waitMs)) return true
     this.retryAfterMs = Math.min(this.retryAfterMs ?? Number.POSITIVE_INFINITY, verdict.retryAfterMs)
     return false
   }

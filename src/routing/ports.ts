@@ -22,7 +22,12 @@ export interface Accountant {
 /** Whether a call may go to a target now. */
 export type BreakerVerdict =
   | { readonly open: false }
-  | { readonly open: true; readonly retryAfterMs: number; readonly reason: string }
+  | {
+      readonly open: true
+      readonly why: 'open' | 'half-open' | 'paused' | 'held'
+      readonly retryAfterMs: number
+      readonly reason: string
+    }
 
 /** Keeps calls from targets that fail. */
 export interface Breakers {

@@ -22,6 +22,7 @@ import type { Provider } from '../providers/provider-set.ts'
 import { buildProviders, withSimulator } from '../providers/provider-table.ts'
 import type { BatchMeans } from '../resources/batch-watch.ts'
 import { createResourceCall } from '../resources/resource-call.ts'
+import type { Breakers } from '../routing/breakers/breakers.ts'
 import { createCall } from '../routing/call.ts'
 import { countUnits } from '../routing/forward-units.ts'
 import { ProviderGate } from '../routing/provider-gate.ts'
@@ -54,6 +55,7 @@ export interface PlaneParts {
   readonly onLeave: (exchange: Exchange, leave: () => void) => void
   /** Of the further tries of all calls together. */
   readonly retries: RetryBudget
+  readonly breakers: Breakers
   /** How fast targets are, and how busy. */
   readonly pace: Pace
   /** Where sessions are. */
@@ -118,6 +120,7 @@ export async function buildPlane(
     onAttempt: parts.onAttempt,
     onLeave: parts.onLeave,
     random: parts.random,
+    breakers: parts.breakers.board,
     gates: gatesOf(providers),
     retries: parts.retries,
     cover: (exchange, target) => parts.control.limits.admission.cover(exchange, target, quoteOf),

@@ -1,6 +1,7 @@
 import type { Config } from '../config/schema/config-schema.ts'
 import { toBudget, toLimits } from '../limits/defaults.ts'
 import { createAlertStore } from '../storage/alert-store.ts'
+import { createBreakerStore } from '../storage/breaker-store.ts'
 import type { Database } from '../storage/database.ts'
 import { createIdentityStore } from '../storage/identity-store.ts'
 import { createLeaseStore } from '../storage/lease-store.ts'
@@ -39,6 +40,7 @@ export function createStores(database: Database, configOf: () => Config) {
     spend: createSpendStore(database),
     resources: createResourceStore(database),
     routes: createRouteStore(database),
+    breakers: createBreakerStore(database),
     leases: createLeaseStore(database),
   }
 }

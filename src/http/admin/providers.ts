@@ -8,7 +8,7 @@ import type { ProviderReport } from '../../telemetry/health.ts'
 /** What it needs of the gateway. */
 export interface ProviderControl {
   providerStates(): ProviderReport[]
-  readonly breakers?: { force(provider: string, state: 'closed' | 'open'): Promise<void> }
+  readonly breakers: { force(provider: string, state: 'closed' | 'open'): Promise<void> }
 }
 
 /** `/providers`: each as real traffic found it, and its breaker, which an operator may open and close. */
@@ -36,7 +36,7 @@ export function registerProviders(scope: FastifyInstance, gateway: ProviderContr
     },
     async ({ params: { name }, body: { state } }) => {
       find(gateway, name)
-      await gateway.breakers?.force(name, state)
+      await gateway.breakers.force(name, state)
       return find(gateway, name)
     },
   )
