@@ -31,8 +31,9 @@ export function createLedgerStage(options: LedgerStageOptions): Stage {
           defects.push(error)
         }
       }
-      const rows = toRows(exchange, outcome, caller)
+      let rows: LedgerRow[] = []
       try {
+        rows = toRows(exchange, outcome, caller)
         for (const row of rows) options.record(row)
       } catch (error) {
         // What the call holds is given back also where nobody writes it down any more.

@@ -121,7 +121,9 @@ export function createUnfinished(options: UnfinishedOptions): Unfinished {
       closed = true
       clearTimeout(timer)
       await saving
-      if (noted > 0) await store.save([]).catch(options.onError)
+      // What is still under way is left to the next start; the ledger knows what it has of it.
+      const rows = [...underWay].flatMap(rowsOf)
+      if (noted > 0 || rows.length > 0) await store.save(rows).catch(options.onError)
     },
   }
 }

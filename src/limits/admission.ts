@@ -2,9 +2,10 @@ import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Attempt, Exchange, TargetName } from '../pipeline/exchange.ts'
 import type { ReplyEvents } from '../pipeline/reply.ts'
-import { askedOutputOf } from './asked-output.ts'
+import { askedOutputOf, mayThink } from './asked-output.ts'
 import { actualOf, CallHold, tightestRoom } from './call-hold.ts'
 import { noteOfCall } from './call-note.ts'
+import { amountOf } from './counters-window.ts'
 import { type Ask, Demand, type Quote } from './demand.ts'
 import type { Experience } from './experience.ts'
 import { growWith, mayOutgrow } from './growth.ts'
@@ -59,6 +60,8 @@ export interface Admission {
   relay(events: ReplyEvents, exchange: Exchange): ReplyEvents
   /** Turns the hold into what the call came to. Once; never throws and waits for nobody. */
   settle(exchange: Exchange, isComplete: boolean): void
+  /** @returns whether a hold is of a call under way here: its lease is renewed, however late it is */
+  isAlive(holdId: string): boolean
   close(): void
 }
 
@@ -95,7 +98,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       inputBytes,
       asked,
       usual: experience.usual(nameOf(target), incoming.hints.task, inputBytes),
-      grows: incoming.stream,
+      grows: incoming.stream && isSeenAsItGrows(exchange, target),
       ...quoteOf(exchange, target),
     })
   }
@@ -141,7 +144,10 @@ export function createAdmission(options: AdmissionOptions): Admission {
     if (covering.meters.length === 0) return undefined
     const demand = demandOf(exchange, quoteOf)
     const { organizationId } = caller
-    const queued = room.blockedBy(organizationId, (id) => covering.meters.some((meter) => meter.id === id))
+    const { amounts } = demand.whole()
+    const queued = room.blockedBy(organizationId, (id) =>
+      covering.meters.some((meter) => meter.id === id && amountOf(meter.quantity, amounts) > 0),
+    )
     if (queued !== undefined) return negotiate(exchange, organizationId, covering, quoteOf, queued)
     const ask = demand.whole()
     try {
@@ -390,14 +396,15 @@ export function createAdmission(options: AdmissionOptions): Admission {
   /** A call that lasts longer than a lease is no abandoned one. */
   function renew(): void {
     const beforeMs = clock.now() - RENEW_MS
-    for (const held of open.values()) {
-      if (held.takenAtMs > beforeMs) continue
-      try {
-        const grown = counters.grow(held.organizationId, held.id, NOTHING, LEASE_MS)
-        if (grown instanceof Promise) grown.catch(options.onError)
-      } catch (error) {
-        options.onError(error)
-      }
+    for (const held of open.values()) if (held.takenAtMs <= beforeMs) renewOne(held)
+  }
+
+  function renewOne({ organizationId, id }: CallHold): void {
+    try {
+      const grown = counters.grow(organizationId, id, NOTHING, LEASE_MS)
+      if (grown instanceof Promise) grown.catch(options.onError)
+    } catch (error) {
+      options.onError(error)
     }
   }
 
@@ -414,6 +421,11 @@ export function createAdmission(options: AdmissionOptions): Admission {
       })
     },
     settle,
+    isAlive(holdId) {
+      const held = open.get(holdId)
+      if (held !== undefined) renewOne(held)
+      return held !== undefined
+    },
     close() {
       clearInterval(renewal)
       room.close()
@@ -428,6 +440,11 @@ const NOTHING_SOLD = {
   grows: false,
   priceVersion: null,
   unitsNanoUsd: 0,
+}
+
+/** An answer that is held back, or thoughts that nobody shows, cost before anything is seen of them. */
+function isSeenAsItGrows({ incoming, plan }: Exchange, { model }: TargetName): boolean {
+  return plan?.policy?.afterFirstToken !== 'buffer' && !mayThink(incoming, model)
 }
 
 function nameOf({ provider, model }: { readonly provider: string; readonly model: string }): string {

@@ -66,6 +66,15 @@ function thinkingTokens(json: Fields | undefined): number {
   return number(fields(json?.thinking)?.budget_tokens) ?? 0
 }
 
+/** Models that think unless they are told not to, by the names that their makers gave them. */
+const THINKERS = /(?:^|[/.])(?:o[1-9]|gpt-5|gpt-oss|deepseek-r|grok-[4-9])|thinking|reason/i
+
+/** @returns whether a model may write what its caller never sees, but pays for */
+export function mayThink({ json }: Incoming, model: string): boolean {
+  if (THINKERS.test(model)) return true
+  return json?.reasoning !== undefined || json?.reasoning_effort !== undefined || json?.thinking !== undefined
+}
+
 type Fields = Readonly<Record<string, unknown>>
 
 function fields(value: unknown): Fields | undefined {

@@ -50,6 +50,10 @@ const SHARE = 0.99
 /** Fewer calls of a task say less than all calls of the model. */
 const TASK_SAMPLES_MIN = 8
 const EXCESS_SCALE = 1000
+/** What one call cost beyond its price says little of the next, so that no caller makes a model dear for others. */
+const EXCESS_MAX = 10
+/** The same of what stood behind a short request: files, earlier turns, searches. Text has no more tokens than bytes. */
+const AROUND_TOKENS_MAX = 4096
 
 class TargetExperience {
   /** Tokens per thousand bytes, by the size of the request. */
@@ -66,14 +70,15 @@ class TargetExperience {
     const input = this.input[size] ?? new FadingHistogram()
     this.input[size] = input
     // One more, because what is left of a token at the end of a text grows to a whole one in a longer text.
-    input.add(((seen.inputTokens + 1) * 1000) / Math.max(1, seen.inputBytes))
+    const inputTokens = Math.min(seen.inputTokens, seen.inputBytes + AROUND_TOKENS_MAX)
+    input.add(((inputTokens + 1) * 1000) / Math.max(1, seen.inputBytes))
     const output = seen.outputTokens / seen.choices
     this.output.add(output)
     if (seen.task !== undefined) this.ofTask(seen.task)?.add(output)
-    this.excess.add(Math.max(0, seen.costFactor - 1) * EXCESS_SCALE)
+    this.excess.add(Math.min(EXCESS_MAX, Math.max(0, seen.costFactor - 1)) * EXCESS_SCALE)
     const cap = seen.outputTokensMax ?? Number.POSITIVE_INFINITY
     if (output > cap) this.heedsCap = false
-    else if (output === cap) this.heedsCap ??= true
+    else if (output === cap) this.heedsCap = true
     this.reasons ||= seen.reasons
   }
 

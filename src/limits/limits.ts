@@ -136,7 +136,13 @@ export async function openLimits(options: LimitsOptions): Promise<LimitsInForce>
     onError: (error) => onError(error, 'usage could not be reconciled'),
   })
   const sweeper = createSweeper({
-    counters,
+    counters: {
+      // A clock that was put forward ends leases of calls that live.
+      abandoned: async (max) =>
+        (await counters.abandoned(max)).filter(({ holdId }) => !admission.isAlive(holdId)),
+      settle: (...end) => counters.settle(...end),
+      release: (...end) => counters.release(...end),
+    },
     spent,
     flush,
     book: options.book,

@@ -47,10 +47,11 @@ function courseOf({ breakers, retries, random }: CallContext, plan: Plan): Cours
 const OPEN_GATE = { open: false } as const
 
 async function makeTry(context: CallContext, exchange: Exchange, { target, waitMs }: Step, failures: number) {
-  const { signal } = exchange
+  const { signal, plan } = exchange
   if (waitMs > 0) await pause(waitMs, signal)
   // What the first target was held for may be too little for another.
-  if (failures > 0) await context.cover?.(exchange, target)
+  if (failures > 0 || target !== plan?.targets[0]) await context.cover?.(exchange, target)
+  signal.throwIfAborted()
   return tryTarget(context, exchange, target, signal)
 }
 
@@ -60,7 +61,7 @@ async function makeTry(context: CallContext, exchange: Exchange, { target, waitM
  */
 function told(failures: readonly Failed[], course: Course): Reply {
   const last = failures.at(-1)
-  if (last === undefined) throw allOpen(course.retryAfterMs)
+  if (last === undefined) throw noneOpen(course)
   const targets = new Set(failures.map(({ attempt }) => `${attempt.provider}/${attempt.model}`))
   if (last.fault === 'callers' || targets.size === 1) {
     if (last.refusal !== undefined) return last.refusal
@@ -86,11 +87,18 @@ function allFailed(failures: readonly Failed[], retryAfterMs: number | undefined
   })
 }
 
-/** Every target failed so often of late that nothing is sent to it for a while. */
-function allOpen(retryAfterMs: number | undefined): GatewayError {
+/** Every target failed so often of late, or asked for a pause, that nothing is sent to it for a while. */
+function noneOpen({ isPaused, retryAfterMs = 1000 }: Course): GatewayError {
+  const retryAfterSeconds = Math.max(1, Math.ceil(retryAfterMs / 1000))
+  if (isPaused) {
+    return new GatewayError('upstream_rate_limited', {
+      message: 'The provider of this model asked for a pause, which is not over yet.',
+      retryAfterSeconds,
+    })
+  }
   return new GatewayError('all_targets_failed', {
     message: 'Every target of this model failed of late, and is given time to recover.',
-    retryAfterSeconds: Math.max(1, Math.ceil((retryAfterMs ?? 1000) / 1000)),
+    retryAfterSeconds,
   })
 }
 

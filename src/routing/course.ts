@@ -32,6 +32,8 @@ const FINAL_FOR_CALL: readonly Fault[] = ['callers', 'left', 'ours']
 export class Course {
   /** The shortest time after which a breaker that stood in the way lets calls pass again. */
   retryAfterMs: number | undefined
+  /** Whether targets stood in the way that only asked for a pause. */
+  isPaused = false
   private readonly targets: readonly TargetName[]
   private readonly triesMax: number
   private readonly options: CourseOptions
@@ -106,6 +108,7 @@ export class Course {
   private admits(target: TargetName, waitMs = 0): boolean {
     const verdict = this.options.admit(target)
     if (!verdict.open || (verdict.why === 'paused' && verdict.retryAfterMs <= waitMs)) return true
+    this.isPaused ||= verdict.why === 'paused'
     this.retryAfterMs = Math.min(this.retryAfterMs ?? Number.POSITIVE_INFINITY, verdict.retryAfterMs)
     return false
   }

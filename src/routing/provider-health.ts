@@ -3,7 +3,6 @@ import type { Attempt } from '../pipeline/exchange.ts'
 import { type Fault, faultOf } from './fault.ts'
 import {
   newHistogram,
-  type Percentiles,
   percentiles,
   type Recent,
   RecentCalls,

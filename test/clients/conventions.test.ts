@@ -161,7 +161,8 @@ describe('Claude Code', () => {
     const response = await call('/v1/messages', {
       headers: { 'x-api-key': house.key, 'x-sim': 'status=429,retry-after=3' },
       body: {
-        model: 'anthropic/claude-sonnet-4-5',
+        // It is left alone for as long as it asks, so no other test may need it.
+        model: 'anthropic/claude-opus-4-1',
         max_tokens: 10,
         messages: [{ role: 'user', content: 'Hi' }],
       },

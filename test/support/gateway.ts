@@ -119,7 +119,12 @@ function toConfig({ config = {}, env, providers }: StartOptions, simulatorUrl: s
   const knownKinds = [...KINDS.keys()]
   const server = { host: '127.0.0.1', port: 0, ...config.server }
   if (env !== undefined) {
-    const file = JSON.stringify({ ...config, server, ...(given === undefined ? {} : { providers: given }) })
+    const file = JSON.stringify({
+      breaker: NO_BREAKER,
+      ...config,
+      server,
+      ...(given === undefined ? {} : { providers: given }),
+    })
     return loadConfig({
       knownKinds,
       env: { GATEHOUSE_ADMIN_KEY: ADMIN_KEY, GATEHOUSE_CONFIG: 'gatehouse.json', ...env },
@@ -128,12 +133,16 @@ function toConfig({ config = {}, env, providers }: StartOptions, simulatorUrl: s
     }).then((loaded) => loaded.config)
   }
   const input = {
+    breaker: NO_BREAKER,
     ...config,
     server: { adminKey: ADMIN_KEY, ...server },
     providers: given ?? config.providers ?? simulated(simulatorUrl),
   }
   return Promise.resolve(parseConfig(input, { knownKinds }))
 }
+
+/** Many tests make providers fail on purpose, one after the other: no breaker may keep the next away. */
+const NO_BREAKER = { failures: 10_000 }
 
 /** The three providers of the contract's example, each where the simulator speaks its format. */
 function simulated(url: string): Providers {
