@@ -210,11 +210,15 @@ describe.each(FAMILIES)('@google/genai at $provider', (family) => {
   })
 
   it('streams that break throw', async () => {
-    const stream = await client.models.generateContentStream({
-      ...asked,
-      config: { httpOptions: { headers: { 'x-sim': 'cut=3' } } },
-    })
-    await expect(collect(stream)).rejects.toThrow(/complete|connection/i)
+    // Where nothing was said yet the call itself fails; later it is the stream.
+    const broken = async () =>
+      collect(
+        await client.models.generateContentStream({
+          ...asked,
+          config: { httpOptions: { headers: { 'x-sim': 'cut=3' } } },
+        }),
+      )
+    await expect(broken()).rejects.toThrow(/complete|connection/i)
   })
 })
 
