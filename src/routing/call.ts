@@ -61,7 +61,7 @@ async function makeTry(context: CallContext, exchange: Exchange, { target, waitM
  */
 function told(failures: readonly Failed[], course: Course): Reply {
   const last = failures.at(-1)
-  if (last === undefined) throw noneOpen(course)
+  if (last === undefined) throw allOpen(course.retryAfterMs)
   const targets = new Set(failures.map(({ attempt }) => `${attempt.provider}/${attempt.model}`))
   if (last.fault === 'callers' || targets.size === 1) {
     if (last.refusal !== undefined) return last.refusal
@@ -87,18 +87,11 @@ function allFailed(failures: readonly Failed[], retryAfterMs: number | undefined
   })
 }
 
-/** Every target failed so often of late, or asked for a pause, that nothing is sent to it for a while. */
-function noneOpen({ isPaused, retryAfterMs = 1000 }: Course): GatewayError {
-  const retryAfterSeconds = Math.max(1, Math.ceil(retryAfterMs / 1000))
-  if (isPaused) {
-    return new GatewayError('upstream_rate_limited', {
-      message: 'The provider of this model asked for a pause, which is not over yet.',
-      retryAfterSeconds,
-    })
-  }
+/** Every target failed so often of late that nothing is sent to it for a while. */
+function allOpen(retryAfterMs = 1000): GatewayError {
   return new GatewayError('all_targets_failed', {
     message: 'Every target of this model failed of late, and is given time to recover.',
-    retryAfterSeconds,
+    retryAfterSeconds: Math.max(1, Math.ceil(retryAfterMs / 1000)),
   })
 }
 

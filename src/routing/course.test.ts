@@ -131,6 +131,17 @@ describe('Course', () => {
     expect([none.first(), none.retryAfterMs]).toEqual([undefined, 2000])
   })
 
+  it('asks a provider that wants a pause only where there is no other', () => {
+    const paused = (name: string): Partial<CourseOptions> => ({
+      admit: ({ provider }) =>
+        name.includes(provider)
+          ? { open: true, why: 'paused', retryAfterMs: 9000, reason: '' }
+          : { open: false },
+    })
+    expect(walk(course(planOf([A, B]), paused('a')), 'callers')).toEqual([['b', 0]])
+    expect(walk(course(planOf([A, B]), paused('ab')), 'callers')).toEqual([['a', 0]])
+  })
+
   it('tries no more where all calls together have tried enough', () => {
     expect(walk(course(planOf([A, B]), { mayRetry: () => false }), 'server')).toEqual([['a', 0]])
   })

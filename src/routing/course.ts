@@ -32,8 +32,8 @@ const FINAL_FOR_CALL: readonly Fault[] = ['callers', 'left', 'ours']
 export class Course {
   /** The shortest time after which a breaker that stood in the way lets calls pass again. */
   retryAfterMs: number | undefined
-  /** Whether targets stood in the way that only asked for a pause. */
-  isPaused = false
+  /** Whether a target stood in the way that only asked for a pause. */
+  private isPaused = false
   private readonly targets: readonly TargetName[]
   private readonly triesMax: number
   private readonly options: CourseOptions
@@ -50,9 +50,19 @@ export class Course {
     this.options = options
   }
 
-  /** @returns `undefined` where no breaker lets the call pass */
+  /**
+   * A pause sends calls to other targets; where there is none, the provider itself says how long it lasts.
+   *
+   * @returns `undefined` where no breaker lets the call pass
+   */
   first(): Step | undefined {
-    return this.untried(0)
+    const step = this.untried(0)
+    if (step !== undefined || !this.isPaused) return step
+    const paused = this.targets.find((target) => {
+      const verdict = this.options.admit(target)
+      return verdict.open && verdict.why === 'paused'
+    })
+    return paused === undefined ? undefined : this.step(paused, 0)
   }
 
   /**
