@@ -20,6 +20,8 @@ beforeAll(async () => {
         google: { kind: 'google', baseUrl: url, apiKey: 'test' },
       },
       models: { chat: { targets: ['anthropic/claude-sonnet-4-5'] } },
+      // Tests make providers fail on purpose, one after the other.
+      breaker: { failures: 10_000 },
       tasks: { summarization: { model: 'openai/gpt-4o-mini' } },
     },
   })

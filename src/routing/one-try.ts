@@ -62,12 +62,24 @@ export async function tryTarget(
     // It may have been worked on: what is left for other targets is what it did not cost.
     await context.accountant.account(exchange, attempt)
     const fault = faultOf(error, attempt.status, false)
-    breakers?.note(target, fault, {
+    // A call that tries again says once that a target fails, however often it tries.
+    const isRepeated = fault !== 'rate-limited' && hasFailedBefore(exchange, attempt)
+    breakers?.note(target, isRepeated ? 'ours' : fault, {
       durationMs: clock.monotonicMs() - attempt.startedMs,
       retryAfterMs: error.retryAfterSeconds === undefined ? undefined : error.retryAfterSeconds * 1000,
     })
     return { reply: undefined, attempt, error, fault, refusal }
   }
+}
+
+function hasFailedBefore({ attempts }: Exchange, { number, provider, model }: Attempt): boolean {
+  return attempts.some(
+    (other) =>
+      other.number < number &&
+      other.provider === provider &&
+      other.model === model &&
+      other.errorCode !== undefined,
+  )
 }
 
 /** A stream that is to be held back has to be complete, any other has to have begun. */
