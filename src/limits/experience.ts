@@ -78,7 +78,7 @@ class TargetExperience {
     this.excess.add(Math.min(EXCESS_MAX, Math.max(0, seen.costFactor - 1)) * EXCESS_SCALE)
     const cap = seen.outputTokensMax ?? Number.POSITIVE_INFINITY
     if (output > cap) this.heedsCap = false
-    else if (output === cap) this.heedsCap = true
+    else if (output === cap) this.heedsCap ??= true
     this.reasons ||= seen.reasons
   }
 
