@@ -60,8 +60,8 @@ export interface Admission {
   relay(events: ReplyEvents, exchange: Exchange): ReplyEvents
   /** Turns the hold into what the call came to. Once; never throws and waits for nobody. */
   settle(exchange: Exchange, isComplete: boolean): void
-  /** @returns whether a hold is of a call under way here: its lease is renewed, however late it is */
-  isAlive(holdId: string): boolean
+  /** Renews the lease of a call under way here, however late. @returns whether there is such a call */
+  keepAlive(holdId: string): boolean
   close(): void
 }
 
@@ -121,20 +121,10 @@ export function createAdmission(options: AdmissionOptions): Admission {
     })
   }
 
-  function hold(exchange: Exchange, organizationId: string, covering: Covering, demand: Demand) {
-    return (ask: Ask, states: TakeResult['states']): void => {
-      const held = new CallHold({
-        organizationId,
-        id: exchange.id,
-        covering,
-        demand,
-        ask,
-        states,
-        takenAtMs: clock.now(),
-      })
-      open.set(exchange.id, held)
-      exchange.allowance = held
-    }
+  function hold(exchange: Exchange, facts: Omit<ConstructorParameters<typeof CallHold>[0], 'id'>): void {
+    const held = new CallHold({ ...facts, id: exchange.id })
+    open.set(exchange.id, held)
+    exchange.allowance = held
   }
 
   function admit(exchange: Exchange, quoteOf: QuoteOf): Promise<void> | undefined {
@@ -144,12 +134,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
     if (covering.meters.length === 0) return undefined
     const demand = demandOf(exchange, quoteOf)
     const { organizationId } = caller
-    const { amounts } = demand.whole()
-    const queued = room.blockedBy(organizationId, (id) =>
-      covering.meters.some((meter) => meter.id === id && amountOf(meter.quantity, amounts) > 0),
-    )
-    if (queued !== undefined) return negotiate(exchange, organizationId, covering, quoteOf, queued)
     const ask = demand.whole()
+    const queued = standsInQueue(organizationId, covering, ask)
+    if (queued !== undefined) return negotiate(exchange, organizationId, covering, quoteOf, queued)
     try {
       const taken = take(exchange, organizationId, covering, demand, ask)
       if (taken instanceof Promise) return taken.then(decide, recover)
@@ -160,7 +147,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
 
     function decide(result: TakeResult): Promise<void> | undefined {
       if (!result.granted) return negotiate(exchange, organizationId, covering, quoteOf, result)
-      hold(exchange, organizationId, covering, demand)(ask, result.states)
+      const { states } = result
+      hold(exchange, { organizationId, covering, demand, ask, states, takenAtMs: clock.now() })
       return undefined
     }
 
@@ -170,6 +158,14 @@ export function createAdmission(options: AdmissionOptions): Admission {
       await recount(organizationId, covering, error)
       return negotiate(exchange, organizationId, covering, quoteOf, undefined)
     }
+  }
+
+  /** @returns the meter on whose account others wait already, where the call wants something of it too */
+  function standsInQueue(organizationId: string, { meters }: Covering, { amounts }: Ask): string | undefined {
+    if (room.waiting(organizationId) === 0) return undefined
+    return room.blockedBy(organizationId, (id) =>
+      meters.some((meter) => meter.id === id && amountOf(meter.quantity, amounts) > 0),
+    )
   }
 
   /** Counts the organization anew where its counters were lost. @throws the error itself where it is another */
@@ -220,7 +216,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
         }
         if (result.granted) {
           // Whoever left while waiting is held for nothing: the call is settled at once by `run`.
-          hold(exchange, organizationId, covering, demand)(ask, result.states)
+          const { states } = result
+          hold(exchange, { organizationId, covering, demand, ask, states, takenAtMs: clock.now() })
           return
         }
         const verdict = judge(demand, covering.meters, result.states, clock.now())
@@ -304,7 +301,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
 
   /** What earlier attempts came to is charged in any case, so the rest has to be enough for this one. */
   async function extend(exchange: Exchange, held: CallHold, demand: Demand): Promise<void> {
-    const { organizationId, id, covering } = held
+    const { organizationId, covering } = held
     const spent = actualOf(exchange.attempts).costNanoUsd
     let refused: Extract<TakeResult, { granted: false }> | undefined
     for (const ask of [demand.whole(), demand.usual(), demand.least()]) {
@@ -317,17 +314,14 @@ export function createAdmission(options: AdmissionOptions): Admission {
         continue
       }
       const costNanoUsd = held.costNanoUsd + missing
-      const covered = new CallHold({
+      hold(exchange, {
         organizationId,
-        id,
         covering,
         demand,
         ask: { amounts: { ...ask.amounts, costNanoUsd }, outputTokens: ask.outputTokens },
         states: result?.states ?? held.states,
         takenAtMs: held.takenAtMs,
       })
-      open.set(id, covered)
-      exchange.allowance = covered
       return
     }
     if (refused !== undefined) throw refusedBy(exchange, covering, refused)
@@ -421,7 +415,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       })
     },
     settle,
-    isAlive(holdId) {
+    keepAlive(holdId) {
       const held = open.get(holdId)
       if (held !== undefined) renewOne(held)
       return held !== undefined

@@ -12,7 +12,7 @@ function admission(changes: Partial<Admission> = {}): Admission {
     cover: () => undefined,
     relay: (events) => events,
     settle: () => {},
-    isAlive: () => false,
+    keepAlive: () => false,
     close: () => {},
     ...changes,
   }

@@ -139,7 +139,7 @@ export async function openLimits(options: LimitsOptions): Promise<LimitsInForce>
     counters: {
       // A clock that was put forward ends leases of calls that live.
       abandoned: async (max) =>
-        (await counters.abandoned(max)).filter(({ holdId }) => !admission.isAlive(holdId)),
+        (await counters.abandoned(max)).filter(({ holdId }) => !admission.keepAlive(holdId)),
       settle: (...end) => counters.settle(...end),
       release: (...end) => counters.release(...end),
     },
